@@ -1,0 +1,29 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCE ?=
+DRIVING ?=
+OUTPUT ?= demo_output
+
+.PHONY: demo test quality style
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,train,mediapipe]" --group dev
+	touch $@
+
+demo: $(VENV)/.installed  ## animate a photograph (SOURCE=me.jpg DRIVING=clip.mp4 for your own)
+	$(BIN)/python scripts/demo.py --output "$(OUTPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(DRIVING),--driving "$(DRIVING)")
+
+test: $(VENV)/.installed  ## run all tests
+	$(BIN)/python -m pytest
+
+quality: $(VENV)/.installed  ## check style and types
+	$(BIN)/ruff check src tests scripts pipelines
+	$(BIN)/ruff format --check src tests scripts pipelines
+	$(BIN)/mypy
+
+style: $(VENV)/.installed  ## mend style
+	$(BIN)/ruff check --fix src tests scripts pipelines
+	$(BIN)/ruff format src tests scripts pipelines

@@ -1,0 +1,32 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["adaat-hf[train]"]
+# ///
+"""Train a generator from a YAML file. A run that was interrupted continues from its newest checkpoint.
+
+accelerate launch scripts/train.py --config scripts/configs/face_compact.yaml
+"""
+
+import argparse
+from pathlib import Path
+
+from adaat_hf.control.face_model import AdaATFaceModel
+from adaat_hf.training.arguments import TrainingArguments
+from adaat_hf.training.trainer import Trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output-dir", help="replaces output_dir of the file")
+    parser.add_argument("--time-limit", type=float, help="minutes after which the run saves a checkpoint and ends")
+    parser.add_argument("--face-model", default="bundled/face", help="folder of the face model")
+    args = parser.parse_args()
+    chosen = {"output_dir": args.output_dir, "time_limit": args.time_limit}
+    settings = TrainingArguments.from_yaml(args.config, **{k: v for k, v in chosen.items() if v is not None})
+    face_model = AdaATFaceModel.from_pretrained(args.face_model) if settings.fitted_keypoints else None
+    Trainer(settings, face_model).train()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""AdaAT (ACM MM 2022) as a Hugging Face-style library: a still picture of a face or a person comes to life."""
+
+from .control.coefficients import FaceCoefficients
+from .control.demo_motion import demo_motion
+from .control.face_model import ARKIT_EXPRESSIONS, AdaATFaceModel, AdaATFaceModelConfig
+from .control.fitting import FaceFitter, FitSettings
+from .control.retargeting import Strengths, retarget
+from .control.smoothing import smooth
+from .control.template import MotionTemplate
+from .models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
+from .models.configuration_landmarker import AdaATLandmarkerConfig
+from .models.conversion import convert_original_discriminator, convert_original_state_dict
+from .models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
+from .models.modeling_discriminator import AdaATDiscriminator
+from .models.modeling_landmarker import AdaATLandmarker
+from .models.operator import AdaptiveAffine, adaptive_affine
+from .pipelines.base import AdaATPipeline
+from .pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
+from .pipelines.pipeline_output import AdaATPipelineOutput, AnimationStatistics
+from .processing.image_processing_adaat import AdaATImageProcessor
+from .processing.images import ImageError, load_image
+from .processing.landmarks import FaceLandmarker, FaceLandmarks
+from .processing.landmarks_mediapipe import MediaPipeLandmarker
+from .processing.landmarks_torch import TorchLandmarker
+from .processing.photo import NoFaceError
+from .registration import register
+from .video import VideoError, VideoReader, VideoWriter
+
+
+__version__ = "0.1.0"
+
+register()
+
+__all__ = [
+    "ARKIT_EXPRESSIONS",
+    "AdaATConfig",
+    "AdaATDiscriminator",
+    "AdaATDiscriminatorConfig",
+    "AdaATFaceModel",
+    "AdaATFaceModelConfig",
+    "AdaATGenerator",
+    "AdaATGeneratorOutput",
+    "AdaATImageProcessor",
+    "AdaATLandmarker",
+    "AdaATLandmarkerConfig",
+    "AdaATPipeline",
+    "AdaATPipelineOutput",
+    "AdaptiveAffine",
+    "AnimationStatistics",
+    "FaceCoefficients",
+    "FaceFitter",
+    "FaceLandmarker",
+    "FaceLandmarks",
+    "FaceReenactmentPipeline",
+    "FitSettings",
+    "ImageError",
+    "MediaPipeLandmarker",
+    "MotionTemplate",
+    "NoFaceError",
+    "Strengths",
+    "TorchLandmarker",
+    "VideoError",
+    "VideoReader",
+    "VideoWriter",
+    "adaptive_affine",
+    "convert_original_discriminator",
+    "convert_original_state_dict",
+    "demo_motion",
+    "load_image",
+    "retarget",
+    "smooth",
+]

@@ -1,0 +1,23 @@
+"""Checkpoints that ship with the package."""
+
+from pathlib import Path
+
+
+_PREFIX = "bundled/"
+
+
+def bundled_path(name: str | Path) -> Path | None:
+    """Folder of a bundled checkpoint such as `"bundled/face"`; `None` if the name is not of this form.
+
+    Raises:
+        ValueError: if no such checkpoint is bundled.
+    """
+    text = str(name)
+    if not text.startswith(_PREFIX) or Path(text).exists():
+        return None
+    here = Path(__file__).parent
+    found = here / text.removeprefix(_PREFIX)
+    if not found.is_dir():
+        known = sorted(_PREFIX + path.name for path in here.iterdir() if (path / "model_index.json").exists())
+        raise ValueError(f"There is no bundled checkpoint {text!r}, expected one of {known}.")
+    return found

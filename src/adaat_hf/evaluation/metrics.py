@@ -1,0 +1,41 @@
+"""Similarity of two pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How alike two pictures are.
+
+    Args:
+        ssim (`float`): Structural similarity with an 11x11 Gaussian window of sigma 1.5 (Wang et al., 2004); 1 is equal.
+        lpips (`float`): Perceptual distance with AlexNet, version 0.1; 0 is equal.
+        l1 (`float`): Mean absolute difference of values in [0, 1].
+    """
+
+    ssim: float
+    lpips: float
+    l1: float
+
+
+def compare(found: Tensor, target: Tensor, lpips: nn.Module) -> Similarity:
+    """Compare pictures (3, H, W) in [0, 1] after rounding both to 8 bits, as files hold them.
+
+    Args:
+        found, target (`Tensor` of shape (3, H, W)): RGB pictures.
+        lpips (`nn.Module`): From [`adaat_hf.evaluation.backbones.lpips_metric`].
+    """
+    rounded = [(picture.detach().cpu().float().clamp(0, 1) * 255).round() for picture in (found, target)]
+    first, second = (picture.permute(1, 2, 0).numpy().astype(np.uint8) for picture in rounded)
+    ssim = structural_similarity(
+        first, second, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+    with torch.no_grad():
+        device = next(lpips.parameters()).device
+        distance = lpips(*(picture[None].to(device) / 127.5 - 1 for picture in rounded)).item()
+    return Similarity(float(ssim), distance, float((rounded[0] - rounded[1]).abs().mean() / 255))

@@ -1,0 +1,114 @@
+"""Self-reenactment: paint later frames of a clip from its first one and compare with what really happened."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..processing.image_processing_adaat import AdaATImageProcessor
+from ..processing.landmarks import FaceLandmarker
+from ..video import VideoReader
+from .metrics import compare
+
+
+Painter = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source and a driving frame of one clip.
+
+    Args:
+        clip (`str`): File name without suffix.
+        frame (`int`): Number of the driving frame; the source is frame 0.
+        source, driving (`np.ndarray` of shape (S, S, 3)): Frames, uint8.
+        source_points, driving_points (`np.ndarray` of shape (96, 2)): Landmarks in pixels.
+    """
+
+    clip: str
+    frame: int
+    source: np.ndarray
+    driving: np.ndarray
+    source_points: np.ndarray
+    driving_points: np.ndarray
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one case was painted.
+
+    Args:
+        ssim, lpips, l1 (`float`): See [`Similarity`].
+        keypoint_distance (`float`): Mean distance in pixels between the landmarks found in the painted picture and those
+            of the driving frame; NaN if no face is found in the painted picture.
+    """
+
+    ssim: float
+    lpips: float
+    l1: float
+    keypoint_distance: float
+
+
+def driving_frames(count: int) -> list[int]:
+    """Numbers of the four driving frames, spread over a clip of `count` frames after its first quarter."""
+    return np.linspace(count // 4, count - 1, 4).astype(int).tolist()
+
+
+def read_cases(folder: Path, landmarker: FaceLandmarker) -> Iterator[Case]:
+    """The cases of all square clips in a folder; frames without a face are left out.
+
+    Raises:
+        FileNotFoundError: if the folder holds no mp4.
+    """
+    clips = sorted(folder.glob("*.mp4"))
+    if not clips:
+        raise FileNotFoundError(f"There is no mp4 in {str(folder)!r}.")
+    for clip in clips:
+        frames = list(VideoReader(clip))
+        start = _points(frames[0], landmarker)
+        for number in driving_frames(len(frames)):
+            there = _points(frames[number], landmarker)
+            if start is not None and there is not None:
+                yield Case(clip.stem, number, frames[0], frames[number], start, there)
+
+
+def _points(frame: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray | None:
+    faces = landmarker.detect(frame[None])[0]
+    return faces[0].as_face96()[0] if faces else None
+
+
+def paint_case(case: Case, paint: Painter) -> np.ndarray:
+    """The painted picture (S, S, 3), uint8, of a case.
+
+    Args:
+        case ([`Case`]): What to paint.
+        paint (`Callable`): From source (1, 3, S, S) in [0, 1] and both key points (1, 96, 2) in [-1, 1] to a picture.
+    """
+    height, width = case.source.shape[:2]
+    source = torch.from_numpy(case.source).permute(2, 0, 1)[None].float() / 255
+    here, there = (
+        AdaATImageProcessor.normalize_keypoints(torch.from_numpy(points)[None], height, width)
+        for points in (case.source_points, case.driving_points)
+    )
+    painted = paint(source, here, there)[0].float().clamp(0, 1).cpu()
+    return (painted.permute(1, 2, 0) * 255).round().byte().numpy()
+
+
+def score_case(case: Case, painted: np.ndarray, lpips: nn.Module, landmarker: FaceLandmarker) -> Score:
+    """Compare a painted picture (S, S, 3), uint8, with the driving frame."""
+    first, second = (torch.from_numpy(p).permute(2, 0, 1).float() / 255 for p in (painted, case.driving))
+    likeness = compare(first, second, lpips)
+    found = _points(painted, landmarker)
+    distance = float("nan")
+    if found is not None:
+        distance = float(np.linalg.norm(found - case.driving_points, axis=-1).mean())
+    return Score(likeness.ssim, likeness.lpips, likeness.l1, distance)
+
+
+def mean_scores(scores: list[Score]) -> dict[str, float]:
+    """Mean of each score; a missing key-point distance is left out and counted in `faces_lost`."""
+    means = {item.name: float(np.nanmean([getattr(score, item.name) for score in scores])) for item in fields(Score)}
+    return means | {"faces_lost": float(np.mean([np.isnan(score.keypoint_distance) for score in scores]))}

@@ -1,0 +1,136 @@
+"""What all AdaAT pipelines share: loading and dispatch, devices, and painting frames in batches."""
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..bundled import bundled_path
+from ..models.modeling_adaat import AdaATGenerator
+from ..processing.image_processing_adaat import to_uint8
+
+
+class AdaATPipeline(DiffusionPipeline):
+    """Base of the AdaAT pipelines; `AdaATPipeline.from_pretrained` returns the class that a repository names.
+
+    Repositories are Hub ids (`"org/name"`), folders, or `"bundled/face"`, which ships with the package and needs no
+    network.
+
+    Example:
+    ```python
+    >>> from adaat_hf import AdaATPipeline
+
+    >>> pipe = AdaATPipeline.from_pretrained("bundled/face")
+    >>> type(pipe).__name__
+    'FaceReenactmentPipeline'
+    ```"""
+
+    generator: AdaATGenerator
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> "AdaATPipeline":
+        """Load a pipeline.
+
+        Args:
+            pretrained_model_name_or_path (`str` or `Path`): Hub id, folder, or `"bundled/<name>"`.
+            dtype (`torch.dtype`, *optional*, defaults to `torch.float32`): Type of the weights.
+            variant (`str`, *optional*): Weights' file variant; `variant="fp16"` goes with `dtype=torch.float16`.
+            kwargs: Further arguments of `DiffusionPipeline.from_pretrained`, components among them.
+
+        Raises:
+            ValueError: if the repository names no AdaAT pipeline, or a component is missing.
+        """
+        repository = bundled_path(pretrained_model_name_or_path) or pretrained_model_name_or_path
+        kwargs.setdefault("dtype", kwargs.pop("torch_dtype", None) or torch.float32)
+        if "custom_pipeline" in kwargs:
+            return super().from_pretrained(repository, **kwargs)
+        hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
+        index = cls.load_config(repository, **hub)
+        target = _named_class(index, repository) if cls is AdaATPipeline else cls
+        for name, component in _component_classes(target).items():
+            entry = index.get(name)
+            if name in kwargs or (name in target._optional_components and (entry is None or entry[0] is None)):
+                continue
+            if entry is None:
+                raise ValueError(f"{str(repository)!r} has no component {name!r}, which {target.__name__} needs.")
+            kwargs[name] = _load_component(component, repository, name, hub, kwargs)
+        return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+        """Save all components and `model_index.json`; see `DiffusionPipeline.save_pretrained`."""
+        super().save_pretrained(save_directory, **kwargs)
+
+    @torch.no_grad()
+    def paint(
+        self, source: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor, batch_size: int = 4
+    ) -> Iterator[np.ndarray]:
+        """Paint one source picture in many poses.
+
+        Args:
+            source (`Tensor` of shape (3, H, W)): Picture, RGB in [0, 1].
+            source_keypoints (`Tensor` of shape (K, 2)): In [-1, 1].
+            driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
+            batch_size (`int`, *optional*, defaults to 4): Frames per pass.
+
+        Yields:
+            `np.ndarray` of shape (B, H, W, 3), uint8: the frames of each batch.
+        """
+        device, dtype = self._execution_device, self.generator.dtype
+        picture = source.to(device, dtype)[None]
+        start = source_keypoints.to(device)[None]
+        count = self.generator.config.num_keypoints
+        for poses in driving_keypoints.split(batch_size):
+            size = len(poses)
+            images = self.generator(
+                picture.expand(size, -1, -1, -1),
+                start[:, :count].expand(size, -1, -1),
+                poses[:, :count].to(device),
+            ).images
+            yield to_uint8(images.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy())
+
+
+_HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
+
+
+def _named_class(index: dict[str, Any], repository: str | Path) -> type[AdaATPipeline]:
+    named = index.get("_class_name")
+    name = named[-1] if isinstance(named, list) else named
+    known = {pipeline.__name__: pipeline for pipeline in _subclasses(AdaATPipeline)}
+    if name not in known:
+        raise ValueError(f"{str(repository)!r} is a {name!r}, expected one of {sorted(known)}.")
+    return known[name]
+
+
+def _subclasses(cls: type[AdaATPipeline]) -> list[type[AdaATPipeline]]:
+    return [found for child in cls.__subclasses__() for found in [child, *_subclasses(child)]]
+
+
+def _component_classes(target: type[AdaATPipeline]) -> dict[str, Any]:
+    """The annotated components of a pipeline's constructor."""
+    found = {}
+    for name, parameter in inspect.signature(target.__init__).parameters.items():
+        candidates = [parameter.annotation, *getattr(parameter.annotation, "__args__", ())]
+        for candidate in candidates:
+            if inspect.isclass(candidate) and hasattr(candidate, "from_pretrained"):
+                found[name] = candidate
+                break
+    return found
+
+
+def _load_component(
+    component: Any, repository: str | Path, name: str, hub: dict[str, Any], kwargs: dict[str, Any]
+) -> Any:
+    options = dict(hub)
+    if issubclass(component, PreTrainedModel):
+        options |= {"dtype": kwargs["dtype"], "variant": kwargs.get("variant")}
+    try:
+        return component.from_pretrained(repository, subfolder=name, **options)
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"The component {name!r} of {str(repository)!r} cannot be loaded: {error}") from error

@@ -1,0 +1,134 @@
+"""What pipelines return."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import PIL.Image
+from diffusers.utils import BaseOutput
+
+from ..processing.images import load_image
+from ..video import VideoError, VideoReader, VideoWriter
+
+
+class LazyFrames(Sequence[PIL.Image.Image]):
+    """Frames that are put together only when they are looked at, so that a full photograph is not kept once per frame.
+
+    Args:
+        count (`int`): Number of frames.
+        make (`Callable[[int], np.ndarray]`): Returns frame n as (H, W, 3), RGB, uint8.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], np.ndarray]) -> None:
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> PIL.Image.Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PIL.Image.Image]: ...
+    def __getitem__(self, index: int | slice) -> PIL.Image.Image | list[PIL.Image.Image]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(f"Frame {index} of {self._count} was asked for.")
+        return PIL.Image.fromarray(self._make(index % self._count))
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """The frames as arrays (H, W, 3), RGB, uint8, one at a time."""
+        return (self._make(number) for number in range(self._count))
+
+
+@dataclass(frozen=True)
+class AnimationStatistics:
+    """What happened while a clip was made.
+
+    Args:
+        frames (`int`): Frames written; always as many as the driver has.
+        frames_without_face (`tuple[int, ...]`): Numbers of the driver's frames in which no face was found.
+        frame_policy (`str`): What was done with them.
+        device (`str`): Where the network ran.
+        seconds (`dict[str, float]`): Time spent on `driving` (reading, landmarks, fitting), `painting` (network) and
+            `total`.
+    """
+
+    frames: int
+    frames_without_face: tuple[int, ...] = ()
+    frame_policy: str = "hold"
+    device: str = "cpu"
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        missing = len(self.frames_without_face)
+        rate = self.frames / max(self.seconds.get("total", 0.0), 1e-9)
+        note = f", {missing} without a face ({self.frame_policy})" if missing else ""
+        return f"{self.frames} frames on {self.device} at {rate:.1f} frames/s{note}"
+
+
+@dataclass
+class AdaATPipelineOutput(BaseOutput):
+    """
+    An animated picture.
+
+    Args:
+        frames (`Sequence[PIL.Image.Image]`, `np.ndarray` of shape (T, H, W, 3) in [0, 1] or `Tensor` of shape
+            (T, 3, H, W) in [0, 1]): The frames, as `output_type` asked for.
+        fps (`Fraction`): Frame rate.
+        statistics ([`AnimationStatistics`]): Counts and times.
+        sound_from (`Path`, *optional*): File whose sound belongs to the frames.
+        path (`Path`, *optional*): The video that was written while the frames were made.
+    """
+
+    frames: Any = None
+    fps: Fraction = Fraction(25)
+    statistics: AnimationStatistics | None = None
+    sound_from: Path | None = None
+    path: Path | None = None
+
+    def save(self, path: str | Path, crf: int = 17) -> Path:
+        """Write an mp4 (h264, yuv420p) with the driver's sound.
+
+        Args:
+            path (`str` or `Path`): The file; it appears when it is complete.
+            crf (`int`, *optional*, defaults to 17): Quality, 0 (lossless) to 51.
+
+        Raises:
+            VideoError: if the file cannot be written.
+        """
+        if not len(self.frames):
+            raise VideoError("There is no frame to write.")
+        writer: VideoWriter | None = None
+        try:
+            for frame in self.arrays():
+                if writer is None:
+                    writer = VideoWriter(path, self.fps, frame.shape[1], frame.shape[0], self.sound_from, crf)
+                writer.write(frame)
+        except BaseException:
+            if writer is not None:
+                writer.abort()
+            raise
+        assert writer is not None
+        return writer.close()
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """The frames as arrays (H, W, 3), RGB, uint8, whatever the output type."""
+        if isinstance(self.frames, LazyFrames):
+            return self.frames.arrays()
+        return (load_image(frame) for frame in self.frames)
+
+
+def frames_of_video(path: Path, count: int) -> LazyFrames:
+    """The frames of a written video, decoded when they are looked at."""
+
+    def make(number: int) -> np.ndarray:
+        for index, frame in enumerate(VideoReader(path)):
+            if index == number:
+                return frame
+        raise VideoError(f"{str(path)!r} ends before frame {number}.")
+
+    return LazyFrames(count, make)

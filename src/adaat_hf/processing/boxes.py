@@ -1,0 +1,40 @@
+"""Axis-parallel boxes: left, top, right, bottom in pixels."""
+
+import numpy as np
+
+
+def intersection_over_union(first: np.ndarray, second: np.ndarray) -> float:
+    """Overlap of two boxes (4,) in [0, 1]."""
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    areas = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
+    return shared / max(areas - shared, 1e-9)
+
+
+def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, overlap: float = 0.35) -> list[int]:
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes (`np.ndarray` of shape (N, 4)), scores (`np.ndarray` of shape (N,)): Candidates.
+        overlap (`float`, *optional*, defaults to 0.35): Intersection over union from which the worse one is dropped.
+
+    Returns:
+        `list[int]`: Indices that stay, best first.
+    """
+    kept: list[int] = []
+    for index in np.argsort(-scores):
+        if all(intersection_over_union(boxes[index], boxes[other]) < overlap for other in kept):
+            kept.append(int(index))
+    return kept
+
+
+def windows(height: int, width: int, share: float) -> list[tuple[int, int, int]]:
+    """Overlapping squares (left, top, side) that cover a picture; their side is `share` of its longer side."""
+    side = max(1, int(share * max(height, width)))
+    return [(left, top, side) for top in _starts(height, side) for left in _starts(width, side)]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    if side >= length:
+        return [0]
+    return np.linspace(0, length - side, 1 + int(np.ceil(1.6 * (length - side) / side))).astype(int).tolist()

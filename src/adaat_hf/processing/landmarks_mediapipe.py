@@ -1,0 +1,73 @@
+"""Face landmarks by MediaPipe's official Face Landmarker (478 points), an optional dependency."""
+
+import atexit
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from .landmarks import MESH478, FaceLandmarks
+
+
+MODEL_URL = (
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
+)
+MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+
+
+class MediaPipeLandmarker:
+    """Landmarks of up to `max_faces` faces by MediaPipe Tasks, frame by frame and without state.
+
+    Args:
+        model_path (`str` or `Path`): A `face_landmarker.task` file whose sha256 is the official one.
+        max_faces (`int`, *optional*, defaults to 1): Most faces returned per frame.
+        min_confidence (`float`, *optional*, defaults to 0.5): Detection threshold in [0, 1].
+
+    Raises:
+        ImportError: if `mediapipe` is not installed.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is not the pinned official model.
+    """
+
+    def __init__(self, model_path: str | Path, max_faces: int = 1, min_confidence: float = 0.5) -> None:
+        path = Path(model_path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"MediaPipe model file {str(path)!r} does not exist; its official address is {MODEL_URL}."
+            )
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != MODEL_SHA256:
+            raise ValueError(
+                f"{str(path)!r} has sha256 {digest}, expected {MODEL_SHA256} (the official Face Landmarker)."
+            )
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+        except ImportError as error:
+            raise ImportError(
+                "MediaPipeLandmarker needs the package `mediapipe`: pip install 'adaat-hf[mediapipe]'."
+            ) from error
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(path)),
+            num_faces=max_faces,
+            min_face_detection_confidence=min_confidence,
+        )
+        self._mediapipe = mediapipe
+        self._model = vision.FaceLandmarker.create_from_options(options)
+        # MediaPipe's finaliser fails with a traceback once the interpreter is shutting down; the process ends anyway.
+        atexit.register(setattr, self._model, "_handle", None)
+
+    def detect(self, frames: np.ndarray) -> list[list[FaceLandmarks]]:
+        """See [`FaceLandmarker.detect`]; layout `"mesh478"`."""
+        return [self._detect_one(frame) for frame in frames]
+
+    def _detect_one(self, frame: np.ndarray) -> list[FaceLandmarks]:
+        height, width = frame.shape[:2]
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+        faces = []
+        for found in self._model.detect(image).face_landmarks:
+            points = np.array([[point.x * width, point.y * height] for point in found], np.float32) - 0.5
+            faces.append(FaceLandmarks(points, MESH478, np.ones(len(points), np.float32)))
+        return sorted(faces, key=lambda face: -face.size)

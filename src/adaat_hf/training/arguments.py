@@ -1,0 +1,146 @@
+"""Everything that a training run can be told, read from a YAML file."""
+
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+
+
+@dataclass(kw_only=True)
+class TrainingArguments:
+    """
+    Settings of a training run.
+
+    Args that control the data:
+        output_dir (`str`): Where checkpoints, logs and the trained model go.
+        train_data (`list[str]`): Folders of packs (scripts/prepare_clips.py).
+        validation_data (`str`, *optional*): Folder of packs with other identities.
+        exclude (`list[str]`): Clips left out of the training data, by a part of their key.
+        keep (`dict[str, list[str]]`): Facts that a training clip must have, such as `{tier: [A]}`.
+        sampling (`dict[str, dict[str, float]]`): Relative frequency of clips by a fact, such as
+            `{origin: {generated: 0.3}}`.
+        resolution (`int`): Side of the pictures.
+        augment (`bool`): Colour, mirror and placement changes, the same for source and driving picture.
+        hard_pairs (`float`): Probability of choosing the most different of four candidate driving frames.
+        fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
+    Args that control the model:
+        preset (`str`), model (`dict`): See [`AdaATConfig.from_preset`].
+        discriminator (`dict`): Fields of [`AdaATDiscriminatorConfig`].
+        init_from (`str`, *optional*): Folder of a trained generator to start from.
+    Args that control the loss:
+        backbone (`str`): `"vgg19"` (torchvision's weights) or `"vgg16:<safetensors file>"`.
+        perceptual_weight, perceptual_scales: Weight of the perceptual loss and the picture scales that it sees.
+        lpips_weight (`float`), lpips_backbone (`str`, *optional*): LPIPS (AlexNet) as a loss, its weights file.
+        pixel_weight (`float`): Weight of the L1 distance.
+        adversarial_weight (`float`), adversarial_start (`int`): LSGAN weight, and the step at which it begins.
+        eyes_mouth_weight (`float`): Additional weight of eyes and mouth in pixel and perceptual losses.
+    Args that control the optimisation:
+        batch_size, gradient_accumulation_steps, max_steps, warmup_steps, seed, num_workers
+        learning_rate, discriminator_learning_rate, adam_beta1, adam_beta2, max_grad_norm
+        schedule (`str`): `"constant"`, `"linear"` or `"cosine"`, over `max_steps`.
+        mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
+        ema_decay (`float`): Decay of the weights' moving average; 0 turns it off.
+        channels_last, compile (`bool`): Memory layout; `torch.compile` of the generator.
+        time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
+    Args that control saving and logging:
+        checkpoint_steps, checkpoints_kept, validation_steps, logging_steps, log_with
+    """
+
+    output_dir: str
+    train_data: list[str]
+    validation_data: str | None = None
+    exclude: list[str] = field(default_factory=list)
+    keep: dict[str, Any] = field(default_factory=dict)
+    sampling: dict[str, Any] = field(default_factory=dict)
+    resolution: int = 256
+    augment: bool = True
+    hard_pairs: float = 0.5
+    fitted_keypoints: float = 0.25
+
+    preset: str = "compact"
+    model: dict[str, Any] = field(default_factory=dict)
+    discriminator: dict[str, Any] = field(default_factory=dict)
+    init_from: str | None = None
+
+    backbone: str = "vgg19"
+    perceptual_weight: float = 5.0
+    perceptual_scales: list[float] = field(default_factory=lambda: [1.0, 0.5])
+    lpips_weight: float = 0.0
+    lpips_backbone: str | None = None
+    pixel_weight: float = 0.0
+    adversarial_weight: float = 1.0
+    adversarial_start: int = 0
+    eyes_mouth_weight: float = 0.0
+
+    batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    max_steps: int = 100_000
+    warmup_steps: int = 0
+    seed: int = 0
+    num_workers: int = 1
+    learning_rate: float = 1.0e-4
+    discriminator_learning_rate: float = 1.0e-4
+    adam_beta1: float = 0.5
+    adam_beta2: float = 0.999
+    max_grad_norm: float = 0.0
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    ema_decay: float = 0.0
+    channels_last: bool = False
+    compile: bool = False
+    time_limit: float | None = None
+
+    checkpoint_steps: int = 1000
+    checkpoints_kept: int = 2
+    validation_steps: int = 1000
+    logging_steps: int = 50
+    log_with: str = "tensorboard"
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            self._check(item.name, getattr(self, item.name), item.type)
+        if self.batch_size < 1 or self.max_steps < 1:
+            raise ValueError(f"batch_size is {self.batch_size} and max_steps {self.max_steps}, expected at least 1.")
+        if self.lpips_weight and self.lpips_backbone is None:
+            raise ValueError("lpips_weight is set, so lpips_backbone must name the AlexNet weights.")
+
+    def _check(self, name: str, value: Any, kind: Any) -> None:
+        allowed = get_args(kind)
+        if get_origin(kind) is Literal and value not in allowed:
+            raise ValueError(f"{name} is {value!r}, expected one of {list(allowed)}.")
+        if kind in (int, float) and (isinstance(value, (bool, str)) or not isinstance(value, (int, float))):
+            raise ValueError(f"{name} is {value!r}, expected a number (YAML reads 1e-3 as text: write 1.0e-3).")
+        if kind is int and value != int(value):
+            raise ValueError(f"{name} is {value!r}, expected a whole number.")
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, **overrides: Any) -> "TrainingArguments":
+        """Read a YAML file; `overrides` replace its values.
+
+        Raises:
+            ValueError: if a key is unknown or a value has the wrong type.
+        """
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file) or {}
+        return cls.from_dict({**values, **overrides})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainingArguments":
+        """Build from a dictionary; an unknown key is an error that names the nearest known one."""
+        known = {item.name for item in fields(cls)}
+        for key in values:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                raise ValueError(
+                    f"There is no training setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ".")
+                )
+        missing = {"output_dir", "train_data"} - values.keys()
+        if missing:
+            raise ValueError(f"The training settings lack {sorted(missing)}.")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, for records."""
+        return asdict(self)

@@ -1,0 +1,216 @@
+"""Train the bundled landmarker: a detector for whole pictures and a network for the landmarks of crops."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+from transformers import get_scheduler
+
+from ..models.configuration_landmarker import AdaATLandmarkerConfig
+from ..models.modeling_landmarker import AdaATLandmarker, FaceDetectorOutput, LandmarkerOutput
+from ..processing.keypoints import EYES, IRISES, MOUTH
+from .averaging import averaged_model
+from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
+from .data import RangeSampler, select_clips
+from .landmark_crops import LandmarkDataset
+from .packs import read_packs
+from .scenes import Scene, SceneDataset
+
+
+# Pairs of points whose distance says how far eyes and mouth are open.
+OPENINGS = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65), (51, 57))
+
+
+@dataclass(kw_only=True)
+class LandmarkerArguments:
+    """
+    Settings of a landmarker's training.
+
+    Args:
+        output_dir (`str`), train_data (`list[str]`), exclude, keep, sampling: see [`TrainingArguments`].
+        scenes (`list[str]`): Folders with whole photographs and videos for the detector.
+        model (`dict`): Fields of [`AdaATLandmarkerConfig`].
+        batch_size, scene_batch_size, max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
+        mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
+        time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
+        checkpoint_steps (`int`): Steps between checkpoints.
+    """
+
+    output_dir: str
+    train_data: list[str]
+    scenes: list[str]
+    exclude: list[str] = field(default_factory=list)
+    keep: dict[str, Any] = field(default_factory=dict)
+    sampling: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    batch_size: int = 64
+    scene_batch_size: int = 12
+    max_steps: int = 20_000
+    learning_rate: float = 1.0e-3
+    warmup_steps: int = 200
+    ema_decay: float = 0.998
+    seed: int = 0
+    num_workers: int = 2
+    mixed_precision: str = "no"
+    time_limit: float | None = None
+    checkpoint_steps: int = 1000
+
+
+def landmark_loss(found: LandmarkerOutput, points: Tensor, presence: Tensor) -> dict[str, Tensor]:
+    """Losses of the landmark network on a batch.
+
+    Args:
+        found (`LandmarkerOutput`): Predictions.
+        points (`Tensor` of shape (B, 96, 2)): Truth in [-1, 1].
+        presence (`Tensor` of shape (B,)): 1 for crops with a face.
+
+    Returns:
+        `dict[str, Tensor]`: `points` (mean distance in units of the distance of the outer eye corners, logarithmic for
+        large errors), `openings` (of eyes and mouth) and `presence`.
+    """
+    predicted, shown = found.points.float(), presence > 0.5
+    unit = (points[:, 36] - points[:, 45]).norm(dim=-1).clamp_min(0.05)[:, None]
+    weight = torch.ones(points.shape[1], device=points.device)
+    for group in (EYES, MOUTH, IRISES):
+        weight[group] = 2.0
+    error = (predicted - points).abs().sum(-1) / unit
+    distance = (torch.log1p(error / 0.04) * 0.04 * weight).mean(1)
+    upper, lower = (list(side) for side in zip(*OPENINGS, strict=True))
+    opening = ((predicted[:, upper] - predicted[:, lower]) - (points[:, upper] - points[:, lower])).abs().sum(
+        -1
+    ) / unit
+    count = shown.sum().clamp_min(1)
+    return {
+        "points": (distance * shown).sum() / count,
+        "openings": (opening.mean(1) * shown).sum() / count,
+        "presence": F.binary_cross_entropy_with_logits(found.presence.float(), presence),
+    }
+
+
+def detector_loss(found: FaceDetectorOutput, boxes: Tensor, stride: int) -> dict[str, Tensor]:
+    """Losses of the detector (focal loss and L1, as in CenterNet; Zhou et al., 2019).
+
+    Args:
+        found (`FaceDetectorOutput`): Predictions on an (h, w) grid.
+        boxes (`Tensor` of shape (B, N, 3)): Centre x, y and longer side in pixels; side 0 for no face.
+        stride (`int`): Pixels per cell.
+    """
+    scores = found.scores.float()
+    batch, _, height, width = scores.shape
+    x, y = (torch.arange(n, device=boxes.device) + 0.5 for n in (width, height))
+    centre, side = boxes[..., :2] / stride, boxes[..., 2] / stride
+    real = side > 0
+    spread = (0.15 * side).clamp_min(0.7)[..., None, None]
+    squared = (x - centre[..., :1, None]) ** 2 + (y[:, None] - centre[..., 1:, None]) ** 2
+    blobs = torch.exp(-squared / (2 * spread**2)) * real[..., None, None]
+    heat = blobs.amax(1, keepdim=True)
+    cell = centre.long()
+    cell = torch.stack([cell[..., 0].clamp(0, width - 1), cell[..., 1].clamp(0, height - 1)], -1)
+    image = torch.arange(batch, device=boxes.device)[:, None].expand_as(real)[real]
+    at = (image, cell[..., 1][real], cell[..., 0][real])
+    peak = torch.zeros_like(heat)
+    peak[at[0], 0, at[1], at[2]] = 1
+    probability = scores.sigmoid().clamp(1e-4, 1 - 1e-4)
+    positive = -((1 - probability) ** 2) * probability.log() * peak
+    negative = -((1 - heat) ** 4) * probability**2 * (1 - probability).log() * (1 - peak)
+    count = real.sum().clamp_min(1)
+    offsets = found.offsets.float()[at[0], :, at[1], at[2]] - (centre[real] - cell[real] - 0.5)
+    sizes = found.sizes.float()[at[0], 0, at[1], at[2]] - side[real].clamp_min(0.1).log()
+    return {
+        "scores": (positive + negative).sum() / count,
+        "offsets": offsets.abs().sum() / count,
+        "sizes": sizes.abs().sum() / count,
+    }
+
+
+class LandmarkerTrainer:
+    """One training run; both networks take a step on every batch.
+
+    Args:
+        args (`LandmarkerArguments`): Its settings.
+        scenes (`list[Scene]`): Labelled pictures; see [`load_scenes`].
+    """
+
+    def __init__(self, args: LandmarkerArguments, scenes: list[Scene]) -> None:
+        self.args, self.output, self.step = args, Path(args.output_dir), 0
+        self.accelerator = Accelerator(mixed_precision=args.mixed_precision)
+        set_seed(args.seed)
+        clips = [clip for folder in args.train_data for clip in read_packs(folder)]
+        clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
+        config = AdaATLandmarkerConfig(**args.model)
+        model = AdaATLandmarker(config).train().to(memory_format=torch.channels_last)
+        self.average = averaged_model(model, args.ema_decay, self.accelerator.device)
+        optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, weight_decay=1e-4)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.config = config
+        self.scheduler = get_scheduler("cosine", optimizer, args.warmup_steps, args.max_steps)
+        self.accelerator.register_for_checkpointing(self.scheduler, self.average)
+        self.crops = LandmarkDataset(clips, weights, scenes, config.crop_size, config.crop_margin, args.seed)
+        self.scenes = SceneDataset(scenes, clips, config.detector_size, args.seed)
+
+    def train(self) -> None:
+        """Train to `max_steps` or the time limit, then write the averaged model to `output_dir/landmarker`."""
+        args = self.args
+        self.output.mkdir(parents=True, exist_ok=True)
+        newest = newest_checkpoint(self.output)
+        if newest is not None:
+            self.accelerator.load_state(str(newest))
+            self.step = checkpoint_step(newest)
+        (self.output / "arguments.json").write_text(json.dumps(vars(args), indent=2))
+        started = time.monotonic()
+        bar = tqdm(total=args.max_steps, initial=self.step, desc=f"training on {self.accelerator.device}", unit="step")
+        for crops, scenes in zip(
+            self._loader(self.crops, args.batch_size), self._loader(self.scenes, args.scene_batch_size), strict=True
+        ):
+            losses = self._train_batch(crops, scenes)
+            self.step += 1
+            bar.update()
+            if self.step % 20 == 0:
+                bar.set_postfix({name: f"{float(value):.4f}" for name, value in losses.items()})
+            if self.step % args.checkpoint_steps == 0:
+                save_checkpoint(self.accelerator, self.output, self.step, kept=1)
+            if args.time_limit is not None and time.monotonic() - started > 60 * args.time_limit:
+                break
+        bar.close()
+        save_checkpoint(self.accelerator, self.output, self.step, kept=1)
+        self.average.module.eval().save_pretrained(self.output / "landmarker")
+
+    def _loader(self, dataset: Any, batch_size: int) -> DataLoader:
+        sampler = RangeSampler(self.step * batch_size, self.args.max_steps * batch_size)
+        return DataLoader(dataset, batch_size, sampler=sampler, num_workers=self.args.num_workers)
+
+    def _train_batch(self, crops: dict[str, Tensor], scenes: dict[str, Tensor]) -> dict[str, Tensor]:
+        device = self.accelerator.device
+        crops, scenes = ({name: value.to(device) for name, value in batch.items()} for batch in (crops, scenes))
+        for batch in (crops, scenes):
+            batch["pixel_values"] = batch["pixel_values"].to(memory_format=torch.channels_last)
+        model = self.accelerator.unwrap_model(self.model)
+        with self.accelerator.autocast():
+            found = model(crops["pixel_values"])
+            seen = model.find(scenes["pixel_values"])
+        losses = landmark_loss(found, crops["points"], crops["presence"])
+        losses |= detector_loss(seen, scenes["boxes"], self.config.detector_stride)
+        weights = {"points": 10.0, "openings": 5.0, "presence": 0.3, "scores": 1.0, "offsets": 1.0, "sizes": 1.0}
+        self.accelerator.backward(sum(weights[name] * value for name, value in losses.items()))
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.scheduler.step()
+        self.optimizer.zero_grad()
+        self.average.update_parameters(model)
+        return {name: value.detach() for name, value in losses.items()}
+
+
+def normalised_mean_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Mean distance of points (T, K, 2) in units of the distance of the outer eye corners, per face (T,)."""
+    unit = np.linalg.norm(truth[:, 36] - truth[:, 45], axis=-1)
+    return np.linalg.norm(found - truth, axis=-1).mean(1) / unit

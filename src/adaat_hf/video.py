@@ -1,0 +1,263 @@
+"""Streaming video: frames in at a constant rate, frames and sound out as an mp4 that browsers play."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+
+MAX_FRAME_PIXELS = 64_000_000
+MAX_FPS = 120
+DEFAULT_FPS = Fraction(25)
+# Sound that mp4 carries and browsers play as it is; anything else is re-encoded as AAC.
+COPIED_SOUND = ("aac", "mp3")
+
+
+class VideoError(ValueError):
+    """A video cannot be read or written; the message says why."""
+
+
+class VideoReader:
+    """Iterate over the frames of a video at a constant rate, upright, one at a time.
+
+    A variable frame rate becomes constant: at each tick the latest frame is repeated or skipped. Rotation stored by
+    phones is applied. A video whose end is damaged yields the frames before the damage.
+
+    Args:
+        path (`str` or `Path`): The video file.
+        fps (`Fraction` or `float`, *optional*): Rate of the frames; the video's own average rate by default.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        VideoError: if the file is no video, is empty, or its frames are too large.
+    """
+
+    def __init__(self, path: str | Path, fps: Fraction | float | None = None) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"Video file {str(path)!r} does not exist.")
+        with self._open() as container:
+            stream = container.streams.video[0]
+            if stream.width * stream.height > MAX_FRAME_PIXELS:
+                raise VideoError(
+                    f"{str(path)!r} has frames of {stream.width}x{stream.height}, more than {MAX_FRAME_PIXELS} pixels."
+                )
+            self.has_sound = bool(container.streams.audio)
+            self.fps = Fraction(fps).limit_denominator(100_000) if fps is not None else _average_rate(stream)
+            duration = (
+                float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+            )
+        if not 0 < self.fps <= MAX_FPS:
+            raise VideoError(f"The frame rate is {float(self.fps):g}, expected more than 0 and at most {MAX_FPS}.")
+        first = next(iter(self), None)
+        if first is None:
+            raise VideoError(f"{str(path)!r} has a video track but no frame in it could be decoded.")
+        self.height, self.width = first.shape[:2]
+        self.frame_estimate = max(1, round(duration * self.fps))
+
+    def _open(self) -> Any:
+        try:
+            container = av.open(str(self.path))
+        except (av.FFmpegError, OSError) as error:
+            raise VideoError(f"{str(self.path)!r} cannot be read as a video: {error}.") from error
+        if not container.streams.video:
+            container.close()
+            raise VideoError(f"{str(self.path)!r} has no video track.")
+        return container
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield frames (H, W, 3), RGB, uint8."""
+        tick = 0
+        held: np.ndarray | None = None
+        with self._open() as container:
+            start: float | None = None
+            for frame in _decodable(container):
+                time = frame.time if frame.time is not None else tick / float(self.fps)
+                start = time if start is None else start
+                # The held frame lasts until this one begins; half a tick absorbs rounding of time stamps.
+                while held is not None and (tick + 0.5) / self.fps <= time - start:
+                    yield held
+                    tick += 1
+                held = _upright(frame)
+        if held is not None:
+            yield held
+
+
+def _average_rate(stream: Any) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate
+    if rate is None or not 0 < rate <= MAX_FPS:
+        return DEFAULT_FPS
+    return Fraction(rate)
+
+
+def _decodable(container: Any) -> Iterator[av.VideoFrame]:
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    with contextlib.suppress(av.error.InvalidDataError, av.error.EOFError):
+        yield from container.decode(stream)
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    picture = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+class VideoWriter:
+    """Write frames to an h264 yuv420p mp4, with the sound of another file.
+
+    The file appears under its name only when it is complete: it is written beside it and renamed by `close`. Leaving
+    the `with` block through an exception removes what was written.
+
+    Args:
+        path (`str` or `Path`): The mp4 file to write.
+        fps (`Fraction` or `float`): Frame rate.
+        width, height (`int`): Frame size; an odd size is extended by one pixel, which h264 needs.
+        sound_from (`str` or `Path`, *optional*): File whose first sound track is added, up to the end of the frames.
+        crf (`int`, *optional*, defaults to 17): Quality, 0 (lossless) to 51.
+
+    Raises:
+        VideoError: if the file cannot be written or no h264 encoder is available.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        fps: Fraction | float,
+        width: int,
+        height: int,
+        sound_from: str | Path | None = None,
+        crf: int = 17,
+    ) -> None:
+        self.path = Path(path)
+        self.fps = Fraction(fps).limit_denominator(100_000)
+        self.count = 0
+        check_writable(self.path)
+        self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{self.path.suffix}")
+        self._sound_file: Any = None
+        self._file = av.open(str(self._partial), "w", format="mp4", options={"movflags": "faststart"})
+        try:
+            self._video = self._add_video(width, height, crf)
+            self._sound = self._add_sound(sound_from) if sound_from is not None else iter(())
+        except BaseException:
+            self.abort()
+            raise
+        self._waiting = next(self._sound, None)
+
+    def _add_video(self, width: int, height: int, crf: int) -> Any:
+        try:
+            stream: Any = self._file.add_stream(
+                "libx264", rate=self.fps, options={"crf": str(crf), "preset": "medium"}
+            )
+        except (av.FFmpegError, ValueError) as error:
+            raise VideoError(f"This build of PyAV cannot encode h264: {error}.") from error
+        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+        stream.codec_context.time_base = 1 / self.fps
+        context = stream.codec_context
+        context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        return stream
+
+    def _add_sound(self, source: str | Path) -> Iterator[Any]:
+        self._sound_file = av.open(str(source))
+        if not self._sound_file.streams.audio:
+            return iter(())
+        track = self._sound_file.streams.audio[0]
+        if track.codec_context.name in COPIED_SOUND:
+            stream = self._file.add_stream_from_template(track)
+            return _copied_packets(self._sound_file, track, stream)
+        stream = self._file.add_stream("aac", rate=track.codec_context.sample_rate)
+        return _encoded_packets(self._sound_file, track, stream)
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append a frame (H, W, 3), RGB, uint8."""
+        height, width = self._video.height, self._video.width
+        if frame.shape[:2] != (height, width):
+            missing = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))
+            if any(not 0 <= after <= 1 for _, after in missing):
+                raise VideoError(f"A frame is {frame.shape[1]}x{frame.shape[0]}, expected {width}x{height}.")
+            frame = np.pad(frame, missing, mode="edge")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        picture.pts, picture.time_base = self.count, 1 / self.fps
+        self._file.mux(self._video.encode(picture))
+        self.count += 1
+        self._write_sound_until(self.count / self.fps)
+
+    def _write_sound_until(self, seconds: Fraction) -> None:
+        while self._waiting is not None and self._waiting.pts * self._waiting.time_base < seconds:
+            self._file.mux(self._waiting)
+            self._waiting = next(self._sound, None)
+
+    def close(self) -> Path:
+        """Finish the file and give it its name."""
+        if not self.count:
+            self.abort()
+            raise VideoError(f"No frame was written to {str(self.path)!r}.")
+        self._file.mux(self._video.encode(None))
+        self._close_files()
+        self._partial.replace(self.path)
+        return self.path
+
+    def abort(self) -> None:
+        """Drop what was written."""
+        self._close_files()
+        self._partial.unlink(missing_ok=True)
+
+    def _close_files(self) -> None:
+        with contextlib.suppress(av.FFmpegError):
+            self._file.close()
+        if self._sound_file is not None:
+            self._sound_file.close()
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise [`VideoError`] unless a file can be written at `path`; called before expensive work."""
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir():
+        raise VideoError(f"{str(path)!r} is a folder, expected a file name.")
+    if not folder.is_dir():
+        raise VideoError(f"The folder {str(folder)!r} does not exist, so {str(path)!r} cannot be written.")
+    if not os.access(folder, os.W_OK):
+        raise VideoError(f"The folder {str(folder)!r} is not writable.")
+
+
+def _copied_packets(container: Any, track: Any, stream: Any) -> Iterator[Any]:
+    first = None
+    for packet in container.demux(track):
+        if packet.dts is None or packet.pts is None:
+            continue
+        first = packet.pts if first is None else first
+        packet.pts -= first
+        packet.dts -= first
+        packet.stream = stream
+        yield packet
+
+
+def _encoded_packets(container: Any, track: Any, stream: Any) -> Iterator[Any]:
+    resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    samples = 0
+    for frame in container.decode(track):
+        for chunk in resampler.resample(frame):
+            chunk.pts, chunk.time_base = samples, Fraction(1, stream.rate)
+            samples += chunk.samples
+            yield from stream.encode(chunk)
+    yield from stream.encode(None)

@@ -1,0 +1,82 @@
+"""A miniature training set: synthetic clips of a drawn face, packed as scripts/prepare_clips.py packs real ones."""
+
+import json
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save as save_tensors
+
+from adaat_hf import demo_motion, retarget
+from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter
+from adaat_hf.training.preparation import encode_clip
+
+
+SIZE = 64
+
+
+def draw_face(points: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """A face of filled polygons on a gradient, so that pictures follow key points."""
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    picture[:] = np.linspace(0, 255, SIZE).astype(np.uint8)[None, :, None] * np.array([0.2, 0.4, 0.6])
+    for members, colour in (
+        (range(17), 0),
+        (range(36, 42), 1),
+        (range(42, 48), 1),
+        (range(48, 60), 2),
+        (range(31, 36), 3),
+    ):
+        shape = cv2.convexHull(points[list(members)].astype(np.int32))
+        cv2.fillConvexPoly(picture, shape, colours[colour].tolist())
+    return picture
+
+
+@pytest.fixture(scope="session")
+def packs(tmp_path_factory, face_model):
+    """A folder with one pack of four clips of 12 frames; two are marked as real, two as generated."""
+    folder = tmp_path_factory.mktemp("packs")
+    random = np.random.default_rng(0)
+    writer = PackWriter(folder, 10_000_000)
+    motion = demo_motion(face_model, seconds=1.2, fps=10).coefficients.in_crop(torch.zeros(2), SIZE / 256)
+    for number in range(4):
+        coefficients = motion.frames(torch.tensor([0]))
+        coefficients.identity.copy_(torch.from_numpy(random.normal(0, 1, 60)).float())
+        clip = retarget(coefficients, motion, motion="absolute")
+        points = clip.project(face_model)
+        colours = random.integers(0, 255, (4, 3))
+        frames = [draw_face(p.numpy(), colours) for p in points]
+        tensors = {"points": points, "visibility": torch.ones(points.shape[:2]), **vars(clip)}
+        facts = {
+            "frames": len(frames),
+            "fps": 10.0,
+            "origin": "real" if number < 2 else "generated",
+            "tier": "AB"[number % 2],
+        }
+        writer.add(
+            f"clip_{number}",
+            {
+                VIDEO: encode_clip(frames, Fraction(10), 10),
+                TENSORS: save_tensors({name: value.contiguous() for name, value in tensors.items()}),
+                FACTS: json.dumps(facts).encode(),
+            },
+        )
+    writer.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory):
+    """Random VGG16 and AlexNet weights in the form of the ImageNet files, small in value."""
+    import torchvision
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("backbones")
+    torch.manual_seed(0)
+    for name in ("vgg16", "alexnet"):
+        features = getattr(torchvision.models, name)(weights=None).features
+        save_file(
+            {f"features.{key}": value for key, value in features.state_dict().items()}, folder / f"{name}.safetensors"
+        )
+    return folder

@@ -1,0 +1,143 @@
+"""The training loop: learns, resumes exactly, accumulates, leaves the discriminator alone in the generator's step."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from adaat_hf import AdaATGenerator
+from adaat_hf.training.arguments import TrainingArguments
+from adaat_hf.training.trainer import Trainer
+
+
+TINY = {
+    "encoder_channels": [4, 6, 8],
+    "encoder_blocks": 1,
+    "feature_channels": 12,
+    "code_channels": 8,
+    "code_blocks": 2,
+    "alignment_channels": 6,
+    "alignment_blocks": 1,
+    "decoder_blocks": 1,
+    "skip_strides": [2],
+}
+
+
+def arguments(packs, backbone, output, **changes):
+    values = {
+        "output_dir": str(output),
+        "train_data": [str(packs)],
+        "resolution": 64,
+        "preset": "compact",
+        "model": TINY,
+        "discriminator": {"channels": [4, 4, 4, 4]},
+        "backbone": f"vgg16:{backbone / 'vgg16.safetensors'}",
+        "perceptual_scales": [0.5],
+        "perceptual_weight": 0.1,
+        "pixel_weight": 10.0,
+        "adversarial_weight": 0.1,
+        "batch_size": 2,
+        "max_steps": 4,
+        "num_workers": 0,
+        "learning_rate": 0.002,
+        "checkpoint_steps": 2,
+        "fitted_keypoints": 0.0,
+        "logging_steps": 1,
+        "ema_decay": 0.9,
+        "checkpoints_kept": 5,
+    }
+    return TrainingArguments.from_dict({**values, **changes})
+
+
+def weights(output):
+    return load_file(output / "generator" / "model.safetensors")
+
+
+@pytest.mark.slow
+def test_training_lowers_the_loss_and_validates(packs, backbone, tmp_path):
+    args = arguments(
+        packs, backbone, tmp_path, max_steps=40, adversarial_weight=0.0, validation_data=str(packs), ema_decay=0.8,
+        lpips_backbone=str(backbone / "alexnet.safetensors"), validation_steps=20, augment=False, checkpoint_steps=100,
+        batch_size=4,
+    )  # fmt: skip
+    scores = Trainer(args).train()
+    assert scores["l1"] < 0.9 * scores["copy_l1"], scores
+    lines = [json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40, 40]
+    assert (tmp_path / "samples" / "step-0000040.jpg").stat().st_size > 1000
+    assert list((tmp_path / "logs").rglob("events*"))
+    assert AdaATGenerator.from_pretrained(tmp_path / "generator").config.prewarp
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_with_identical_weights(packs, backbone, tmp_path, face_model):
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    Trainer(arguments(packs, backbone, whole, fitted_keypoints=0.5), face_model).train()
+    Trainer(arguments(packs, backbone, parted, fitted_keypoints=0.5, max_steps=2), face_model).train()
+    Trainer(arguments(packs, backbone, parted, fitted_keypoints=0.5), face_model).train()
+    expected, found = weights(whole), weights(parted)
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+@pytest.mark.slow
+def test_a_time_limit_leaves_a_checkpoint_to_resume_from(packs, backbone, tmp_path):
+    Trainer(arguments(packs, backbone, tmp_path, max_steps=1000, time_limit=0.0, checkpoint_steps=500)).train()
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-1"]
+    again = Trainer(arguments(packs, backbone, tmp_path, max_steps=2))
+    again.train()
+    assert again.step == 2
+
+
+@pytest.mark.slow
+def test_the_discriminator_steps_only_on_its_own_loss(packs, backbone, tmp_path):
+    trainer = Trainer(arguments(packs, backbone, tmp_path, discriminator_learning_rate=0.0, adversarial_weight=1.0))
+    before = {name: value.clone() for name, value in trainer.discriminator.state_dict().items()}
+    trainer.train()
+    after = trainer.discriminator.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(parameter.grad is None for parameter in trainer.discriminator.parameters())
+
+
+@pytest.mark.slow
+def test_accumulated_small_batches_equal_one_large_batch(packs, backbone, tmp_path):
+    """Without batch norm (evaluation mode) and adversarial loss, two half batches are one batch."""
+    changes = {"adversarial_weight": 0.0, "ema_decay": 0.0, "max_steps": 2, "augment": False}
+    results = []
+    for name, size, count in (("one", 4, 1), ("two", 2, 2)):
+        trainer = Trainer(
+            arguments(packs, backbone, tmp_path / name, batch_size=size, gradient_accumulation_steps=count, **changes)
+        )
+        trainer.generator.eval()
+        trainer.train()
+        results.append(weights(tmp_path / name))
+    first, second = (torch.cat([value.flatten().float() for value in result.values()]) for result in results)
+    # Adam turns rounding of a vanishing gradient into a full step, so a few weights may differ.
+    assert ((first - second).abs() < 1e-4).float().mean() > 0.97
+    start = AdaATGenerator(trainer.config).state_dict()
+    assert any(not torch.equal(results[0][key], start[key]) for key in start)
+
+
+def test_arguments_are_checked(tmp_path):
+    good = {"output_dir": "out", "train_data": ["data"]}
+    for change, message in (
+        ({"batch_sizes": 4}, "no training setting 'batch_sizes'; did you mean 'batch_size'"),
+        ({"learning_rate": "1e-4"}, "write 1.0e-3"),
+        ({"schedule": "step"}, "schedule is 'step'"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"max_steps": 1.5}, "expected a whole number"),
+        ({"lpips_weight": 1.0}, "lpips_backbone must name"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TrainingArguments.from_dict({**good, **change})
+    with pytest.raises(ValueError, match="lack"):
+        TrainingArguments.from_dict({"output_dir": "out"})
+    path = tmp_path / "run.yaml"
+    path.write_text("output_dir: out\ntrain_data: [data]\nlearning_rate: 1.0e-3\n")
+    args = TrainingArguments.from_yaml(path, time_limit=3.0)
+    assert args.learning_rate == 0.001 and args.time_limit == 3.0
+
+
+def test_missing_data_is_named(tmp_path, backbone):
+    with pytest.raises(FileNotFoundError, match="There is no pack"):
+        Trainer(arguments(tmp_path, backbone, tmp_path / "out"))
