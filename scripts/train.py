@@ -10,7 +10,7 @@ accelerate launch scripts/train.py --config scripts/configs/face_compact.yaml
 import argparse
 from pathlib import Path
 
-from adaat_hf.control.face_model import AdaATFaceModel
+from adaat_hf.control.face_model import load_face_model
 from adaat_hf.training.arguments import TrainingArguments
 from adaat_hf.training.trainer import Trainer
 
@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     chosen = {"output_dir": args.output_dir, "time_limit": args.time_limit}
     settings = TrainingArguments.from_yaml(args.config, **{k: v for k, v in chosen.items() if v is not None})
-    face_model = AdaATFaceModel.from_pretrained(args.face_model) if settings.fitted_keypoints else None
+    face_model = load_face_model(args.face_model) if settings.fitted_keypoints else None
     Trainer(settings, face_model).train()
 
 

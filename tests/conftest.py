@@ -8,7 +8,7 @@ import skimage.data
 import torch
 
 from adaat_hf import AdaATConfig, AdaATFaceModel, AdaATGenerator, FaceFitter, MotionTemplate
-from adaat_hf.bundled import bundled_path
+from adaat_hf.control.face_model import load_face_model
 
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def face_model() -> AdaATFaceModel:
-    return AdaATFaceModel.from_pretrained(bundled_path("bundled/face"), subfolder="face_model", dtype=torch.float32)
+    return load_face_model("bundled/face")
 
 
 @pytest.fixture(scope="session")

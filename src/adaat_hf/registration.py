@@ -1,7 +1,7 @@
 """Make transformers' Auto classes and diffusers' loader know the classes of this package."""
 
 from diffusers.pipelines.pipeline_loading_utils import ALL_IMPORTABLE_CLASSES, LOADABLE_CLASSES
-from transformers import AutoConfig, AutoImageProcessor, AutoModel
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, PreTrainedConfig, PreTrainedModel
 
 from .control.face_model import AdaATFaceModel, AdaATFaceModelConfig
 from .models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
@@ -13,7 +13,7 @@ from .processing.image_processing_adaat import AdaATImageProcessor
 
 
 LIBRARY = "adaat_hf"
-MODELS = {
+MODELS: dict[type[PreTrainedConfig], type[PreTrainedModel]] = {
     AdaATConfig: AdaATGenerator,
     AdaATDiscriminatorConfig: AdaATDiscriminator,
     AdaATLandmarkerConfig: AdaATLandmarker,

@@ -1,11 +1,14 @@
 """Linear 3-D face model: identity and ARKit-named expressions over the face key points, under weak perspective."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from ..bundled import bundled_path
 from ..processing.keypoints import LAYOUTS
 
 
@@ -158,4 +161,15 @@ class AdaATFaceModel(PreTrainedModel):
         return scale[:, None, None] * rotated + translation[:, None]
 
 
-__all__ = ["ARKIT_EXPRESSIONS", "EXPRESSION_GROUPS", "AdaATFaceModel", "AdaATFaceModelConfig"]
+def load_face_model(folder: str | Path) -> AdaATFaceModel:
+    """Load the face model of a pipeline's folder, of `"bundled/face"`, or of a folder that holds nothing else.
+
+    Args:
+        folder (`str` or `Path`): Where it is.
+    """
+    path = bundled_path(folder) or Path(folder)
+    inner = path / "face_model"
+    return AdaATFaceModel.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32)
+
+
+__all__ = ["ARKIT_EXPRESSIONS", "EXPRESSION_GROUPS", "AdaATFaceModel", "AdaATFaceModelConfig", "load_face_model"]

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import cast
 
 import torch
 import torchvision
@@ -84,5 +85,5 @@ def lpips_metric(backbone: str | None = None) -> nn.Module:
         convolutions = [module for module in metric.net.modules() if isinstance(module, nn.Conv2d)]
         for module, index in zip(convolutions, (0, 3, 6, 8, 10), strict=True):
             module.weight.data.copy_(tensors[f"{index}.weight"])
-            module.bias.data.copy_(tensors[f"{index}.bias"])
+            cast(Tensor, module.bias).data.copy_(tensors[f"{index}.bias"])
     return metric.eval().requires_grad_(False)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class AdaATPreTrainedModel(PreTrainedModel):
 
     base_model_prefix = "adaat"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
+    input_modalities = "image"
     supports_gradient_checkpointing = False
 
     @torch.no_grad()
@@ -59,9 +60,10 @@ class AdaATPreTrainedModel(PreTrainedModel):
         """
         if isinstance(module, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
             module.reset_parameters()
-            if hasattr(module, "start_value"):
+            start = getattr(module, "start_value", None)
+            if isinstance(start, float) and module.bias is not None:
                 init.zeros_(module.weight)
-                init.constant_(module.bias, module.start_value)
+                init.constant_(module.bias, start)
 
 
 class TransformationEncoder(nn.Module):
@@ -75,7 +77,8 @@ class TransformationEncoder(nn.Module):
     def forward(self, feature: Tensor) -> Tensor:
         """(B, F, H, W) to (B, D)."""
         for block in self.blocks:
-            feature = block(feature) if min(feature.shape[2:]) > 1 else SameBlock.forward(block, feature)
+            small = min(feature.shape[2:]) == 1
+            feature = SameBlock.forward(cast(DownBlock, block), feature) if small else block(feature)
         return feature.mean((2, 3))
 
 
@@ -130,8 +133,9 @@ class AlignmentModule(nn.Module):
             if number < 2 and self.kind == "adaat":
                 feature = self.operators[number](feature, code)
             elif number < 2 and self.kind == "dense_flow":
-                flow = self.operators[number].predict(feature)
-                feature = self.operators[number].warp(feature, flow)
+                operator = cast(DenseFlow, self.operators[number])
+                flow = operator.predict(feature)
+                feature = operator.warp(feature, flow)
             if number == 0:
                 seen.append(feature)
         if self.adain is not None:
@@ -326,7 +330,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
             if str(2**level) in self.skips:
                 skipped = levels[level]
                 if flow is not None:
-                    skipped = self.alignment.operators[1].warp(skipped, flow)
+                    skipped = cast(DenseFlow, self.alignment.operators[1]).warp(skipped, flow)
                 feature = self.skips[str(2**level)](feature, skipped, code)
         return feature
 

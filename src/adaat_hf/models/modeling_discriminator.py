@@ -40,9 +40,8 @@ class AdaATDiscriminator(AdaATPreTrainedModel):
             `Tensor` of shape (B, 1, h, w): one score per patch.
         """
         picture = pixel_values.flip(1) if self.config.channel_order == "bgr" else pixel_values
-        maps = gaussian_heatmaps(
-            driving_keypoints, *picture.shape[2:], self.config.heatmap_variance, driving_visibility
-        )
+        height, width = picture.shape[2:]
+        maps = gaussian_heatmaps(driving_keypoints, height, width, self.config.heatmap_variance, driving_visibility)
         return self.judge(torch.cat([picture, maps.to(picture.dtype)], 1))
 
     def judge(self, inputs: Tensor) -> Tensor:

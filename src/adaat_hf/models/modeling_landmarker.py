@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,9 +25,9 @@ class FaceDetectorOutput(ModelOutput):
         sizes (`Tensor` of shape (B, 1, h, w)): Natural logarithm of the longer side of that box, in cells.
     """
 
-    scores: Tensor | None = None
-    offsets: Tensor | None = None
-    sizes: Tensor | None = None
+    scores: Tensor = cast(Tensor, None)
+    offsets: Tensor = cast(Tensor, None)
+    sizes: Tensor = cast(Tensor, None)
 
 
 @dataclass
@@ -39,8 +40,8 @@ class LandmarkerOutput(ModelOutput):
         presence (`Tensor` of shape (B,)): Logit of the crop showing a face.
     """
 
-    points: Tensor | None = None
-    presence: Tensor | None = None
+    points: Tensor = cast(Tensor, None)
+    presence: Tensor = cast(Tensor, None)
 
 
 class FaceDetector(nn.Module):

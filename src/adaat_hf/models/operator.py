@@ -89,7 +89,7 @@ def start_constant(layer: Layer, value: float = 0.0) -> Layer:
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.constant_(layer.bias, value)
-    layer.start_value = value
+    layer.start_value = float(value)  # type: ignore[assignment]  # a mark for `_init_weights`, no parameter
     return layer
 
 

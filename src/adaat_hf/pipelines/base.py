@@ -3,12 +3,12 @@
 import inspect
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -35,7 +35,7 @@ class AdaATPipeline(DiffusionPipeline):
     generator: AdaATGenerator
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> "AdaATPipeline":
+    def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[Any], **kwargs: Any) -> "AdaATPipeline":
         """Load a pipeline.
 
         Args:
@@ -52,7 +52,7 @@ class AdaATPipeline(DiffusionPipeline):
         if "custom_pipeline" in kwargs:
             return super().from_pretrained(repository, **kwargs)
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
-        index = cls.load_config(repository, **hub)
+        index = dict(cls.load_config(repository, **hub))
         target = _named_class(index, repository) if cls is AdaATPipeline else cls
         for name, component in _component_classes(target).items():
             entry = index.get(name)
@@ -62,10 +62,6 @@ class AdaATPipeline(DiffusionPipeline):
                 raise ValueError(f"{str(repository)!r} has no component {name!r}, which {target.__name__} needs.")
             kwargs[name] = _load_component(component, repository, name, hub, kwargs)
         return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
-
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Save all components and `model_index.json`; see `DiffusionPipeline.save_pretrained`."""
-        super().save_pretrained(save_directory, **kwargs)
 
     @torch.no_grad()
     def paint(
@@ -99,7 +95,7 @@ class AdaATPipeline(DiffusionPipeline):
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
 
-def _named_class(index: dict[str, Any], repository: str | Path) -> type[AdaATPipeline]:
+def _named_class(index: dict[str, Any], repository: str | PathLike[Any]) -> type[AdaATPipeline]:
     named = index.get("_class_name")
     name = named[-1] if isinstance(named, list) else named
     known = {pipeline.__name__: pipeline for pipeline in _subclasses(AdaATPipeline)}
@@ -125,7 +121,7 @@ def _component_classes(target: type[AdaATPipeline]) -> dict[str, Any]:
 
 
 def _load_component(
-    component: Any, repository: str | Path, name: str, hub: dict[str, Any], kwargs: dict[str, Any]
+    component: Any, repository: str | PathLike[Any], name: str, hub: dict[str, Any], kwargs: dict[str, Any]
 ) -> Any:
     options = dict(hub)
     if issubclass(component, PreTrainedModel):

@@ -51,7 +51,11 @@ class FaceReenactmentPipeline(AdaATPipeline):
     >>> clip.save("out.mp4")  # doctest: +SKIP
     ```"""
 
-    model_cpu_offload_seq = "landmarker->generator"
+    face_model: AdaATFaceModel
+    image_processor: AdaATImageProcessor
+    landmarker: AdaATLandmarker | None
+
+    model_cpu_offload_seq = "landmarker->generator"  # type: ignore[assignment]  # diffusers types it as None
     _exclude_from_cpu_offload = ["face_model"]
     _optional_components = ["landmarker"]
     _callback_tensor_inputs = ["images"]
@@ -67,7 +71,7 @@ class FaceReenactmentPipeline(AdaATPipeline):
         self.register_modules(
             generator=generator, face_model=face_model, image_processor=image_processor, landmarker=landmarker
         )
-        self.size = image_processor.size.height
+        self.size = int(image_processor.size["height"])
 
     @torch.no_grad()
     def __call__(

@@ -40,7 +40,7 @@ class AdaATImageProcessor(TorchvisionBackend):
     def __init__(self, **kwargs: Unpack[ImagesKwargs]) -> None:
         super().__init__(**kwargs)
 
-    def _preprocess(
+    def _preprocess(  # type: ignore[override]  # cropping, normalising and padding do not occur
         self,
         images: list[Tensor],
         do_resize: bool,

@@ -39,8 +39,9 @@ def find_faces(picture: np.ndarray, landmarker: FaceLandmarker) -> list[FaceLand
 def find_small_faces(picture: np.ndarray, landmarker: FaceLandmarker) -> list[FaceLandmarks]:
     """Faces found in overlapping enlarged windows of a picture (H, W, 3)."""
     found: list[FaceLandmarks] = []
+    height, width = picture.shape[:2]
     for share in WINDOW_SHARES:
-        for left, top, side in windows(*picture.shape[:2], share):
+        for left, top, side in windows(height, width, share):
             window = picture[top : top + side, left : left + side]
             zoom = WINDOW_PIXELS / max(window.shape[:2])
             way = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA

@@ -25,7 +25,7 @@ class FaceTrack:
     @property
     def found(self) -> np.ndarray:
         """Whether the face was found, per frame (T,), bool."""
-        return self.visibility.any(1)
+        return np.asarray(self.visibility.any(1))
 
 
 class FaceTracker:

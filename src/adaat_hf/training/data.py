@@ -1,5 +1,6 @@
 """Pairs of frames of one clip: a source and a driving picture with their key points."""
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -48,7 +49,7 @@ def select_clips(
     weights = np.array(
         [
             np.sqrt(clip.facts["frames"])
-            * np.prod([values.get(clip.facts.get(name), 1.0) for name, values in sampling.items()])
+            * math.prod(values.get(str(clip.facts.get(name)), 1.0) for name, values in sampling.items())
             for clip in chosen
         ]
     )

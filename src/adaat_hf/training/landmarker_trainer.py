@@ -4,9 +4,8 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -183,7 +182,7 @@ class LandmarkerTrainer:
                 break
         bar.close()
         save_checkpoint(self.accelerator, self.output, self.step, kept=1)
-        self.average.module.eval().save_pretrained(self.output / "landmarker")
+        cast(AdaATLandmarker, self.average.module).eval().save_pretrained(self.output / "landmarker")
 
     def _loader(self, dataset: Any, batch_size: int) -> DataLoader:
         sampler = RangeSampler(self.step * batch_size, self.args.max_steps * batch_size)
@@ -208,9 +207,3 @@ class LandmarkerTrainer:
         self.optimizer.zero_grad()
         self.average.update_parameters(model)
         return {name: value.detach() for name, value in losses.items()}
-
-
-def normalised_mean_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean distance of points (T, K, 2) in units of the distance of the outer eye corners, per face (T,)."""
-    unit = np.linalg.norm(truth[:, 36] - truth[:, 45], axis=-1)
-    return np.linalg.norm(found - truth, axis=-1).mean(1) / unit

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
-from ..control.face_model import AdaATFaceModel
+from ..control.face_model import load_face_model
 from ..control.fitting import FaceFitter
 from ..processing.backends import open_landmarker
 from ..processing.crop import FaceBox, cut_out, face_box
@@ -116,7 +116,7 @@ def _key(folder: Path, path: Path) -> str:
 @cache
 def _tools(landmarker: str, face_model: str) -> tuple[Any, FaceFitter]:
     torch.set_num_threads(1)
-    return open_landmarker(landmarker), FaceFitter(AdaATFaceModel.from_pretrained(face_model))
+    return open_landmarker(landmarker), FaceFitter(load_face_model(face_model))
 
 
 def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str, bytes]:

@@ -40,7 +40,9 @@ class Scene:
 
     def decode(self) -> np.ndarray:
         """The picture (H, W, 3), RGB, uint8."""
-        return cv2.imdecode(np.frombuffer(self.picture, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1].copy()
+        return cv2.cvtColor(
+            np.asarray(cv2.imdecode(np.frombuffer(self.picture, np.uint8), cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB
+        )
 
 
 def load_scenes(folders: Iterable[str], teacher: FaceLandmarker, cache: Path) -> list[Scene]:
@@ -153,7 +155,7 @@ class SceneDataset(Dataset):
         source = cv2.GaussianBlur(frame, (0, 0), 0.4 / zoom) if zoom < 0.7 else frame
         extent = (self.size, self.size)
         laid = cv2.warpAffine(source, np.c_[linear, shift], extent, borderMode=cv2.BORDER_REPLICATE)
-        mask = np.zeros(frame.shape[:2], np.uint8)
+        mask: np.ndarray = np.zeros(frame.shape[:2], np.uint8)
         centre = ((low + high) / 2 - [0, 0.08 * own]).astype(int).tolist()
         axes = [int(own * random.uniform(0.55, 0.75)), int(own * random.uniform(0.7, 0.85))]
         cv2.ellipse(mask, centre, axes, 0, 0, 360, 255, -1)
@@ -175,7 +177,7 @@ def random_frame(clip: PackedClip, random: np.random.Generator) -> tuple[np.ndar
 
 def change_colours(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Random brightness, contrast, colour cast, gray, noise and blur of a picture (H, W, 3), uint8."""
-    values = picture.astype(np.float32)
+    values: np.ndarray = picture.astype(np.float32)
     values = (values - 128) * random.uniform(0.6, 1.35) + 128 + random.uniform(-35, 35)
     values *= random.uniform(0.85, 1.15, 3)
     if random.random() < 0.1:

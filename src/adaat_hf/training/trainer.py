@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import PIL.Image
 import torch
@@ -93,7 +93,7 @@ class Trainer:
         self.average: AveragedModel | None = None
         if args.ema_decay:
             self.average = averaged_model(self.generator, args.ema_decay, device)
-        self.perceptual = PerceptualLoss(args.backbone, args.perceptual_scales).to(device, memory_format=layout)
+        self.perceptual = PerceptualLoss(args.backbone, args.perceptual_scales).to(device).to(memory_format=layout)
         self.lpips = None
         if args.lpips_weight or args.validation_data:
             self.lpips = lpips_metric(args.lpips_backbone).to(device)
@@ -218,7 +218,8 @@ class Trainer:
     def _generator_losses(self, painted: Tensor, batch: dict[str, Tensor], adversarial: bool) -> dict[str, Tensor]:
         args = self.args
         target = batch["driving"].to(memory_format=self.layout)
-        weight = feature_weights(batch["driving_keypoints"], *target.shape[2:], args.eyes_mouth_weight)
+        height, width = target.shape[2:]
+        weight = feature_weights(batch["driving_keypoints"], height, width, args.eyes_mouth_weight)
         losses: dict[str, Tensor] = {}
         with self.accelerator.autocast():
             losses["perceptual"] = self.perceptual(painted, target, weight)
@@ -226,7 +227,7 @@ class Trainer:
             if args.pixel_weight:
                 losses["pixel"] = weighted_l1(painted, target, weight)
                 total = total + args.pixel_weight * losses["pixel"]
-            if args.lpips_weight:
+            if args.lpips_weight and self.lpips is not None:
                 losses["lpips"] = self.lpips(painted * 2 - 1, target * 2 - 1).mean()
                 total = total + args.lpips_weight * losses["lpips"]
             if adversarial:
@@ -254,8 +255,10 @@ class Trainer:
 
     def trained_generator(self) -> AdaATGenerator:
         """The averaged weights if there are any, else the current ones."""
-        model = self.accelerator.unwrap_model(self.generator)
-        return model if self.average is None else self.average.module
+        averaged = self.average
+        if averaged is None:
+            return self.accelerator.unwrap_model(self.generator)
+        return cast(AdaATGenerator, averaged.module)
 
     def _validate(self) -> dict[str, float]:
         self.accelerator.wait_for_everyone()
@@ -266,7 +269,7 @@ class Trainer:
         generator.eval()
         clips = read_packs(str(self.args.validation_data))
         pairs = fixed_pairs(clips, self.args.resolution, self.config.num_keypoints)
-        scores, grid = validate(generator, pairs, self.lpips)
+        scores, grid = validate(generator, pairs, cast(nn.Module, self.lpips))
         generator.train(was_training)
         self.accelerator.log({f"validation/{name}": value for name, value in scores.items()}, step=self.step)
         samples = self.output / "samples"

@@ -1,0 +1,108 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["adaat-hf"]
+# ///
+"""Put trained parts together as the checkpoint `bundled/face` and write its card from the records of the runs.
+
+    python scripts/bundle_face.py --generator runs/face_compact/generator --landmarker runs/landmarker/landmarker \\
+        --runs runs/face_compact_128 runs/face_compact --scores runs/scores.json --hardware "2 CPU cores"
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import adaat_hf
+from adaat_hf import AdaATFaceModel, AdaATGenerator, AdaATImageProcessor, AdaATLandmarker, FaceReenactmentPipeline
+
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = Path(adaat_hf.__file__).parent / "bundled" / "face"
+CARD = ROOT / "pipelines" / "face_reenactment" / "README.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--generator", type=Path, required=True, help="folder of the generator")
+    parser.add_argument("--landmarker", type=Path, required=True, help="folder of the landmarker")
+    parser.add_argument("--face-model", type=Path, default=BUNDLED / "face_model", help="folder of the face model")
+    parser.add_argument("--output", type=Path, default=BUNDLED, help="folder of the checkpoint")
+    parser.add_argument("--runs", type=Path, nargs="*", default=[], help="output folders of train.py, in order")
+    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="json files of evaluate_faces.py")
+    parser.add_argument("--landmarker-scores", type=Path, help="json file of evaluate_landmarker.py")
+    parser.add_argument("--hardware", default="unknown", help="what the runs ran on")
+    parser.add_argument("--notes", type=Path, help="text that goes into the card as it is")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.output.parent) as folder:
+        build(args, Path(folder))
+        args.output.mkdir(exist_ok=True)
+        shutil.copytree(folder, args.output, dirs_exist_ok=True)
+    size = sum(file.stat().st_size for file in args.output.rglob("*") if file.is_file())
+    print(f"{args.output}: {size / 1e6:.1f} MB")
+
+
+def build(args: argparse.Namespace, folder: Path) -> None:
+    """Save the pipeline and its card; the networks as 16-bit floats."""
+    generator = AdaATGenerator.from_pretrained(args.generator, dtype=torch.float16)
+    landmarker = AdaATLandmarker.from_pretrained(args.landmarker, dtype=torch.float16)
+    face_model = AdaATFaceModel.from_pretrained(args.face_model, dtype=torch.float32)
+    FaceReenactmentPipeline(generator, face_model, AdaATImageProcessor(), landmarker).save_pretrained(folder)
+    (folder / "README.md").write_text(write_card(args, generator), encoding="utf-8")
+
+
+def write_card(args: argparse.Namespace, generator: AdaATGenerator) -> str:
+    """The task's card with this checkpoint's data, training and scores."""
+    text = CARD.read_text(encoding="utf-8").replace("REPOSITORY", "bundled/face")
+    text = text.replace("library_name: adaat-hf\n", "library_name: adaat-hf\nlicense: cc-by-nc-4.0\n", 1)
+    millions = sum(parameter.numel() for parameter in generator.parameters()) / 1e6
+    parts = [text, "## Training", f"Generator: {millions:.1f} M parameters, trained on {args.hardware}.", ""]
+    parts += [describe_run(run) for run in args.runs]
+    for path in args.scores:
+        parts += [scores_table(json.loads(path.read_text()), path.stem)]
+    if args.landmarker_scores:
+        parts += [landmarker_line(json.loads(args.landmarker_scores.read_text()))]
+    if args.notes:
+        parts += [args.notes.read_text(encoding="utf-8")]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def describe_run(run: Path) -> str:
+    """One line about a run: its resolution, steps and samples."""
+    settings = json.loads((run / "arguments.json").read_text())
+    steps = max(int(path.name.rpartition("-")[2]) for path in run.glob("checkpoint-*"))
+    samples = steps * settings["batch_size"] * settings["gradient_accumulation_steps"]
+    return (
+        f"- `scripts/configs/{run.name}.yaml`: {settings['resolution']} px, {steps} steps, {samples} pairs of frames"
+    )
+
+
+def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
+    """A table of methods by scores."""
+    rows = [
+        f"\n**{title.replace('_', ' ')}**\n",
+        "| method | SSIM | LPIPS | L1 | key-point distance (px) | faces lost |",
+        "|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| {name} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {s['keypoint_distance']:.2f} "
+        f"| {s['faces_lost']:.1%} |"
+        for name, s in scores.items()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def landmarker_line(scores: dict[str, float]) -> str:
+    """What the landmarker's evaluation found."""
+    return (
+        f"Landmarker against MediaPipe on {scores['faces']:.0f} faces of held-out clips: normalised mean error "
+        f"{scores['nme']:.1%} of the outer eye corners' distance, {scores['lost']:.1%} of the faces lost.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["adaat-hf[mediapipe]"]
+# ///
+"""Compare a landmarker with MediaPipe on the frames of clips and on pictures: error and lost faces.
+
+python scripts/evaluate_landmarker.py --input faces/val --teacher face_landmarker.task
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from adaat_hf.evaluation.landmark_agreement import compare_landmarkers
+from adaat_hf.processing.backends import open_landmarker
+from adaat_hf.processing.images import IMAGE_SUFFIXES, load_image
+from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
+from adaat_hf.training.preparation import VIDEO_SUFFIXES
+from adaat_hf.video import VideoReader
+
+
+def pictures(folder: Path, every: int) -> Iterator[np.ndarray]:
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+    for file in tqdm(files, unit="file"):
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            yield load_image(file)
+        else:
+            yield from (frame for number, frame in enumerate(VideoReader(file)) if number % every == 0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, required=True, help="folder with videos and pictures")
+    parser.add_argument("--landmarker", default="bundled/face", help="folder of the landmarker (bundled/face)")
+    parser.add_argument("--teacher", type=Path, required=True, help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--every", type=int, default=10, help="use every n-th frame of a video (10)")
+    parser.add_argument("--min-size", type=float, default=80, help="ignore smaller faces, in pixels (80)")
+    parser.add_argument("--json", type=Path, help="file for the scores")
+    args = parser.parse_args()
+    teacher = MediaPipeLandmarker(args.teacher, max_faces=5)
+    agreement = compare_landmarkers(
+        pictures(args.input, args.every), open_landmarker(args.landmarker), teacher, args.min_size
+    )
+    summary = agreement.summary()
+    print("  ".join(f"{name} {value:.4g}" for name, value in summary.items()))
+    if args.json:
+        args.json.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
