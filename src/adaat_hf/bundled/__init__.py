@@ -1,12 +1,14 @@
 """Checkpoints that ship with the package."""
 
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 
 _PREFIX = "bundled/"
 
 
-def bundled_path(name: str | Path) -> Path | None:
+def bundled_path(name: str | PathLike[Any]) -> Path | None:
     """Folder of a bundled checkpoint such as `"bundled/face"`; `None` if the name is not of this form.
 
     Raises:

@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ class AdaATPipeline(DiffusionPipeline):
         if "custom_pipeline" in kwargs:
             return super().from_pretrained(repository, **kwargs)
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
-        index = dict(cls.load_config(repository, **hub))
+        index = cast(dict[str, Any], cls.load_config(repository, **hub))
         target = _named_class(index, repository) if cls is AdaATPipeline else cls
         for name, component in _component_classes(target).items():
             entry = index.get(name)

@@ -52,7 +52,8 @@ def weighted_l1(found: Tensor, goal: Tensor, weight: Tensor | None) -> Tensor:
     """Mean absolute difference of maps (B, C, h, w), stressed by `weight` (B, 1, H, W) brought to their size."""
     difference = (found.float() - goal.float()).abs()
     if weight is not None:
-        difference = difference * F.adaptive_avg_pool2d(weight, tuple(difference.shape[2:]))
+        height, width = difference.shape[2:]
+        difference = difference * F.adaptive_avg_pool2d(weight, (height, width))
     return difference.mean()
 
 
