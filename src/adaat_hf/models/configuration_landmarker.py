@@ -20,7 +20,7 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
         crop_margin (`float`, *optional*, defaults to 1.5): Side of the crop in units of the landmarks' box.
         channels (`tuple[int, ...]`, *optional*, defaults to `(32, 64, 112, 176, 224)`): Channels of the landmark network
             after each halving of the resolution.
-        hidden_channels (`int`, *optional*, defaults to 320): Width of its hidden linear layer.
+        heatmap_channels (`int`, *optional*, defaults to 96): Channels from which it makes one heat map per landmark.
     """
 
     model_type = "adaat_landmarker"
@@ -33,7 +33,7 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
     crop_size: int = 128
     crop_margin: int | float = 1.5
     channels: list[int] | tuple[int, ...] = (32, 64, 112, 176, 224)
-    hidden_channels: int = 320
+    heatmap_channels: int = 96
 
     def validate_structure(self) -> None:
         """Check the fields against each other."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.utils import ModelOutput
@@ -12,6 +13,9 @@ from transformers.utils.generic import can_return_tuple
 from .blocks import DownBlock, ResBlock, SameBlock
 from .configuration_landmarker import AdaATLandmarkerConfig
 from .modeling_adaat import AdaATPreTrainedModel
+
+
+HEATMAP_STRIDE = 4
 
 
 @dataclass
@@ -38,14 +42,38 @@ class LandmarkerOutput(ModelOutput):
     Args:
         points (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1] of the crop, where -1 and 1 are its border pixels.
         presence (`Tensor` of shape (B,)): Logit of the crop showing a face.
+        heatmaps (`Tensor` of shape (B, K, s, s)): Logits of each landmark's place, in cells of 4 pixels.
     """
 
     points: Tensor = cast(Tensor, None)
     presence: Tensor = cast(Tensor, None)
+    heatmaps: Tensor = cast(Tensor, None)
+
+
+class FeaturePyramid(nn.Module):
+    """Bring coarse features back up to a finer level (Lin et al., 2017).
+
+    Args:
+        channels (`list[int]`): Channels of the levels, each half the resolution of the one before; the first one is the
+            level of the result.
+        width (`int`): Channels of the result.
+    """
+
+    def __init__(self, channels: list[int], width: int) -> None:
+        super().__init__()
+        self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.merge = SameBlock(width, width)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Features (B, C, H, W) from fine to coarse to (B, width, H, W) of the finest."""
+        merged = self.laterals[-1](levels[-1])
+        for lateral, level in zip(list(self.laterals)[-2::-1], levels[-2::-1], strict=True):
+            merged = lateral(level) + F.interpolate(merged, level.shape[2:], mode="bilinear", align_corners=False)
+        return self.merge(merged)
 
 
 class FaceDetector(nn.Module):
-    """Fully convolutional detector with one output level: coarse features come back up to `detector_stride`."""
+    """Fully convolutional detector with one output level of `detector_stride` pixels per cell."""
 
     def __init__(self, config: AdaATLandmarkerConfig) -> None:
         super().__init__()
@@ -53,10 +81,8 @@ class FaceDetector(nn.Module):
         self.down = nn.ModuleList(DownBlock(a, b) for a, b in pairwise([3, *widths]))
         self.level = config.detector_stride.bit_length() - 2
         self.deep = ResBlock(widths[-1], widths[-1])
-        width = widths[self.level]
-        self.laterals = nn.ModuleList(nn.Conv2d(w, width, 1) for w in widths[self.level :])
-        self.merge = SameBlock(width, width)
-        self.head = nn.Conv2d(width, 4, 3, padding=1)
+        self.pyramid = FeaturePyramid(widths[self.level :], widths[self.level])
+        self.head = nn.Conv2d(widths[self.level], 4, 3, padding=1)
 
     def forward(self, pictures: Tensor) -> FaceDetectorOutput:
         """(B, 3, H, W) in [-1, 1], H and W multiples of the coarsest stride."""
@@ -66,32 +92,46 @@ class FaceDetector(nn.Module):
             feature = down(feature)
             levels.append(feature)
         levels[-1] = self.deep(levels[-1])
-        merged = self.laterals[-1](levels[-1])
-        for lateral, level in zip(list(self.laterals)[-2::-1], levels[-2 : self.level - 1 : -1], strict=False):
-            merged = lateral(level) + F.interpolate(merged, level.shape[2:], mode="bilinear", align_corners=False)
-        scores, offsets, sizes = self.head(self.merge(merged)).split([1, 2, 1], 1)
+        found = self.head(self.pyramid(levels[self.level :]))
+        scores, offsets, sizes = found.split([1, 2, 1], 1)
         return FaceDetectorOutput(scores=scores, offsets=offsets, sizes=sizes)
 
 
+def cell_positions(cells: int, device: torch.device) -> Tensor:
+    """Middles (cells,) of a heat map's cells in [-1, 1] of the border pixels of the crop."""
+    middle = (torch.arange(cells, device=device) + 0.5) * HEATMAP_STRIDE - 0.5
+    return middle / (cells * HEATMAP_STRIDE - 1) * 2 - 1
+
+
 class LandmarkNetwork(nn.Module):
-    """Regress landmarks of a crop."""
+    """One heat map per landmark of a crop; its centre of mass is the landmark (integral regression; Sun et al., 2018)."""
 
     def __init__(self, config: AdaATLandmarkerConfig) -> None:
         super().__init__()
-        widths = [3, *config.channels]
-        layers: list[nn.Module] = []
-        for number, (a, b) in enumerate(pairwise(widths)):
-            layers += [DownBlock(a, b)] if number == 0 else [DownBlock(a, b), ResBlock(b, b)]
-        self.encoder = nn.Sequential(*layers)
-        cells = (config.crop_size // 2 ** len(config.channels)) ** 2
-        self.hidden = nn.Linear(config.channels[-1] * cells, config.hidden_channels)
-        self.points = nn.Linear(config.hidden_channels, 2 * config.num_keypoints)
-        self.presence = nn.Linear(config.hidden_channels, 1)
+        widths = list(config.channels)
+        self.stem = DownBlock(3, widths[0])
+        self.down = nn.ModuleList(nn.Sequential(DownBlock(a, b), ResBlock(b, b)) for a, b in pairwise(widths))
+        self.pyramid = FeaturePyramid(widths[1:], config.heatmap_channels)
+        self.head = nn.Conv2d(config.heatmap_channels, config.num_keypoints, 1)
+        self.presence = nn.Linear(widths[-1], 1)
 
     def forward(self, crops: Tensor) -> LandmarkerOutput:
         """(B, 3, S, S) in [-1, 1]."""
-        hidden = F.relu(self.hidden(self.encoder(crops).flatten(1)))
-        return LandmarkerOutput(points=self.points(hidden).unflatten(1, (-1, 2)), presence=self.presence(hidden)[:, 0])
+        feature = self.stem(crops)
+        levels = []
+        for down in self.down:
+            feature = down(feature)
+            levels.append(feature)
+        maps = self.head(self.pyramid(levels)).float()
+        presence = self.presence(feature.mean((2, 3)))[:, 0]
+        return LandmarkerOutput(points=self._centres(maps), presence=presence, heatmaps=maps)
+
+    def _centres(self, maps: Tensor) -> Tensor:
+        """Logits (B, K, s, s) to positions (B, K, 2) in [-1, 1] of the crop's border pixels."""
+        cells = maps.shape[-1]
+        weights = maps.flatten(2).softmax(-1).unflatten(-1, (cells, cells))
+        places = cell_positions(cells, maps.device)
+        return torch.stack([(weights.sum(2) * places).sum(-1), (weights.sum(3) * places).sum(-1)], -1)
 
 
 class AdaATLandmarker(AdaATPreTrainedModel):

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from transformers import get_scheduler
 
 from ..models.configuration_landmarker import AdaATLandmarkerConfig
-from ..models.modeling_landmarker import AdaATLandmarker, FaceDetectorOutput, LandmarkerOutput
+from ..models.modeling_landmarker import AdaATLandmarker, FaceDetectorOutput, LandmarkerOutput, cell_positions
 from ..processing.keypoints import EYES, IRISES, MOUTH
 from .averaging import averaged_model
 from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
@@ -74,26 +74,34 @@ def landmark_loss(found: LandmarkerOutput, points: Tensor, presence: Tensor) -> 
         presence (`Tensor` of shape (B,)): 1 for crops with a face.
 
     Returns:
-        `dict[str, Tensor]`: `points` (mean distance in units of the distance of the outer eye corners, logarithmic for
-        large errors), `openings` (of eyes and mouth) and `presence`.
+        `dict[str, Tensor]`: `points` (mean distance in units of half the face), `heatmaps` (cross entropy against a
+        Gaussian around the truth; it teaches the right cells long before the distances do), `openings` (of eyes and mouth)
+        and `presence`.
     """
     predicted, shown = found.points.float(), presence > 0.5
-    unit = (points[:, 36] - points[:, 45]).norm(dim=-1).clamp_min(0.05)[:, None]
+    unit = 0.5 * (points.amax(1) - points.amin(1)).amax(-1, keepdim=True).clamp_min(0.05)
     weight = torch.ones(points.shape[1], device=points.device)
     for group in (EYES, MOUTH, IRISES):
         weight[group] = 2.0
-    error = (predicted - points).abs().sum(-1) / unit
-    distance = (torch.log1p(error / 0.04) * 0.04 * weight).mean(1)
+    distance = ((predicted - points).abs().sum(-1) / unit * weight).mean(1)
+    entropy = (_cross_entropy(found.heatmaps, points) * weight).mean(1)
     upper, lower = (list(side) for side in zip(*OPENINGS, strict=True))
-    opening = ((predicted[:, upper] - predicted[:, lower]) - (points[:, upper] - points[:, lower])).abs().sum(
-        -1
-    ) / unit
+    wanted = points[:, upper] - points[:, lower]
+    opening = ((predicted[:, upper] - predicted[:, lower] - wanted).abs().sum(-1) / unit).mean(1)
     count = shown.sum().clamp_min(1)
-    return {
-        "points": (distance * shown).sum() / count,
-        "openings": (opening.mean(1) * shown).sum() / count,
-        "presence": F.binary_cross_entropy_with_logits(found.presence.float(), presence),
-    }
+    faces = {"points": distance, "heatmaps": entropy, "openings": opening}
+    losses = {name: (value * shown).sum() / count for name, value in faces.items()}
+    return losses | {"presence": F.binary_cross_entropy_with_logits(found.presence.float(), presence)}
+
+
+def _cross_entropy(maps: Tensor, points: Tensor) -> Tensor:
+    """Of heat-map logits (B, K, s, s) against Gaussians of one cell around the truth (B, K, 2); (B, K)."""
+    places = cell_positions(maps.shape[-1], maps.device)
+    spread = places[1] - places[0]
+    along_x, along_y = (torch.exp(-(((places - points[..., axis, None]) / spread) ** 2) / 2) for axis in (0, 1))
+    target = (along_y[..., :, None] * along_x[..., None, :]).flatten(2)
+    target = target / target.sum(-1, keepdim=True).clamp_min(1e-6)
+    return -(target * maps.float().flatten(2).log_softmax(-1)).sum(-1)
 
 
 def detector_loss(found: FaceDetectorOutput, boxes: Tensor, stride: int) -> dict[str, Tensor]:
@@ -199,7 +207,15 @@ class LandmarkerTrainer:
             seen = model.find(scenes["pixel_values"])
         losses = landmark_loss(found, crops["points"], crops["presence"])
         losses |= detector_loss(seen, scenes["boxes"], self.config.detector_stride)
-        weights = {"points": 10.0, "openings": 5.0, "presence": 0.3, "scores": 1.0, "offsets": 1.0, "sizes": 1.0}
+        weights = {
+            "points": 10.0,
+            "heatmaps": 1.0,
+            "openings": 5.0,
+            "presence": 0.3,
+            "scores": 1.0,
+            "offsets": 1.0,
+            "sizes": 1.0,
+        }
         self.accelerator.backward(sum(weights[name] * value for name, value in losses.items()))
         self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()

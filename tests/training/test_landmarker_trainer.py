@@ -1,0 +1,104 @@
+"""Training the landmarker: losses that know what they measure, and a tiny run that learns and can be resumed."""
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from adaat_hf import AdaATLandmarker, FaceLandmarks
+from adaat_hf.models.modeling_landmarker import FaceDetectorOutput, LandmarkerOutput, cell_positions
+from adaat_hf.training.landmarker_trainer import LandmarkerArguments, LandmarkerTrainer, detector_loss, landmark_loss
+from adaat_hf.training.scenes import load_scenes
+
+
+TINY = {
+    "crop_size": 32, "channels": [8, 12, 16], "heatmap_channels": 16, "detector_size": 64, "detector_channels": [8, 8, 12, 12],
+}  # fmt: skip
+
+
+class OneFace:
+    """A teacher that sees a face in the middle of every picture."""
+
+    def detect(self, frames):
+        height, width = frames.shape[1:3]
+        points = np.random.default_rng(0).uniform(-0.2, 0.2, (96, 2)) * height + [width / 2, height / 2]
+        face = FaceLandmarks(points.astype(np.float32), "face96", np.ones(96, np.float32))
+        return [[face] for _ in frames]
+
+
+@pytest.fixture
+def scenes(tmp_path, astronaut):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        PIL.Image.fromarray(np.roll(astronaut, 50 * number, axis=1)).save(folder / f"{number}.png")
+    return load_scenes([str(folder)], OneFace(), tmp_path / "labels")
+
+
+def test_exact_landmarks_cost_nothing_and_missing_faces_do_not_count():
+    points = torch.rand(3, 96, 2) * 2 - 1
+    maps = torch.zeros(3, 96, 8, 8)
+    exact = landmark_loss(
+        LandmarkerOutput(points=points, presence=torch.full((3,), 9.0), heatmaps=maps), points, torch.ones(3)
+    )
+    assert exact["points"] == 0 and exact["openings"] == 0 and exact["presence"] < 1e-3
+    wrong = torch.cat([points[:2], points[2:] + 1])
+    found = LandmarkerOutput(points=wrong, presence=torch.zeros(3), heatmaps=maps)
+    assert landmark_loss(found, points, torch.tensor([1.0, 1, 0]))["points"] == 0
+    assert landmark_loss(found, points, torch.ones(3))["points"] > 0.01
+
+
+def test_heat_maps_that_peak_at_the_truth_cost_less():
+    points = cell_positions(8, torch.device("cpu"))[torch.tensor([[[2, 5]]])].expand(1, 96, 2)
+    maps = torch.zeros(1, 96, 8, 8)
+    maps[:, :, 5, 2] = 5
+    found = [LandmarkerOutput(points=points, presence=torch.ones(1), heatmaps=m) for m in (maps, maps.mT)]
+    right, wrong = (landmark_loss(output, points, torch.ones(1))["heatmaps"] for output in found)
+    assert right < wrong - 1
+
+
+def test_detector_loss_is_least_at_the_truth():
+    boxes = torch.zeros(1, 8, 3)
+    boxes[0, 0] = torch.tensor([20.0, 12.0, 16.0])
+    offsets = torch.zeros(1, 2, 8, 8)
+    offsets[0, :, 3, 5] = torch.tensor([20 / 4 - 5.5, 12 / 4 - 3.5])
+    scores = torch.full((1, 1, 8, 8), -6.0)
+    scores[0, 0, 3, 5] = 6.0
+    sizes = torch.full((1, 1, 8, 8), float(np.log(4)))
+    right = detector_loss(FaceDetectorOutput(scores=scores, offsets=offsets, sizes=sizes), boxes, 4)
+    assert all(value < 0.1 for value in right.values()), right
+    moved = FaceDetectorOutput(scores=scores.roll(3, -1), offsets=offsets + 0.5, sizes=sizes + 1)
+    wrong = detector_loss(moved, boxes, 4)
+    assert all(wrong[name] > right[name] + 0.3 for name in right)
+
+
+def test_scene_labels_are_cached(scenes, tmp_path, astronaut):
+    class Blind:
+        def detect(self, frames):
+            raise AssertionError("labels should come from the cache")
+
+    again = load_scenes([str(tmp_path / "photos")], Blind(), tmp_path / "labels")
+    assert len(again) == 2 and np.array_equal(again[0].boxes, scenes[0].boxes)
+    assert again[0].decode().shape == (512, 512, 3)
+
+
+@pytest.mark.slow
+def test_a_tiny_run_learns_and_resumes(packs, scenes, tmp_path):
+    settings = {
+        "output_dir": str(tmp_path / "run"), "train_data": [str(packs)], "scenes": [], "model": TINY, "batch_size": 8,
+        "scene_batch_size": 2, "learning_rate": 3e-3, "warmup_steps": 2, "ema_decay": 0.5, "num_workers": 0,
+    }  # fmt: skip
+    LandmarkerTrainer(LandmarkerArguments(**settings, max_steps=60, time_limit=0.0), scenes).train()
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-1"]
+    trainer = LandmarkerTrainer(LandmarkerArguments(**settings, max_steps=60), scenes)
+    crops = [trainer.crops[number] for number in range(16)]
+    batch = {name: torch.stack([crop[name] for crop in crops]) for name in crops[0]}
+
+    def loss(model):
+        with torch.no_grad():
+            return landmark_loss(model.eval()(batch["pixel_values"]), batch["points"], batch["presence"])["points"]
+
+    before = loss(AdaATLandmarker(trainer.config))
+    trainer.train()
+    assert trainer.step == 60
+    assert loss(AdaATLandmarker.from_pretrained(tmp_path / "run" / "landmarker")) < 0.7 * before
