@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default="bundled/face", help="Hub id, folder, or bundled/face (default)")
-    command.add_argument("--landmarker", help="other landmark detector: mediapipe:FILE")
+    command.add_argument(
+        "--landmarker", help="other landmark detector: mediapipe:FILE, mediapipe:official or mediapipe:hub:ORG/NAME"
+    )
     command.add_argument("--device", help="cpu, cuda, mps, ... (default: the best one there is)")
 
 

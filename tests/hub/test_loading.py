@@ -19,6 +19,7 @@ def hub(tmp_path_factory, face_model):
     folder = tmp_path_factory.mktemp("repository")
     generator = AdaATGenerator(tiny_config(**MODERN))
     FaceReenactmentPipeline(generator, face_model, AdaATImageProcessor()).save_pretrained(folder)
+    (folder / "face_landmarker.task").write_bytes(b"a model")
     server = LoopbackHub(folder, REPOSITORY)
     yield server
     server.close()
@@ -69,3 +70,18 @@ print(isinstance(pipe, DiffusionPipeline), sorted(name for name, part in pipe.co
 def test_unknown_repositories_are_named(hub, tmp_path):
     status, _, errors = run(LOAD.format(cls="AdaATPipeline").replace(REPOSITORY, "org/none"), hub, tmp_path)
     assert status != 0 and "org/none" in errors.splitlines()[-1] + errors
+
+
+@pytest.mark.slow
+def test_mediapipes_model_can_come_from_the_hub(hub, tmp_path):
+    code = f"""
+from adaat_hf.processing.landmarks_mediapipe import fetch_model
+print(fetch_model("hub:{REPOSITORY}").read_bytes())
+try:
+    fetch_model("hub:org/none")
+except ValueError as error:
+    print(str(error).splitlines()[0])
+"""
+    status, lines, errors = run(code, hub, tmp_path)
+    assert status == 0, errors
+    assert lines[0] == "b'a model'" and lines[1].startswith("The MediaPipe model cannot be had from 'hub:org/none'")

@@ -7,7 +7,7 @@ import torch
 from ..bundled import bundled_path
 from ..models.modeling_landmarker import AdaATLandmarker
 from .landmarks import FaceLandmarker
-from .landmarks_mediapipe import MediaPipeLandmarker
+from .landmarks_mediapipe import MediaPipeLandmarker, fetch_model
 from .landmarks_torch import TorchLandmarker
 
 
@@ -15,7 +15,8 @@ def open_landmarker(name: str) -> FaceLandmarker:
     """Open a detector.
 
     Args:
-        name (`str`): `"mediapipe:<path of face_landmarker.task>"`, or the folder of an [`AdaATLandmarker`] (such as
+        name (`str`): `"mediapipe:<path of face_landmarker.task>"`, `"mediapipe:official"` or `"mediapipe:hub:<org>/<name>"`
+            (see [`fetch_model`]), or the folder of an [`AdaATLandmarker`] (such as
             `"bundled/face"`).
 
     Raises:
@@ -23,7 +24,7 @@ def open_landmarker(name: str) -> FaceLandmarker:
     """
     kind, _, argument = name.partition(":")
     if kind == "mediapipe" and argument:
-        return MediaPipeLandmarker(Path(argument))
+        return MediaPipeLandmarker(fetch_model(argument))
     folder = bundled_path(name) or Path(name)
     if (folder / "landmarker" / "config.json").is_file():
         return TorchLandmarker(AdaATLandmarker.from_pretrained(folder, subfolder="landmarker", dtype=torch.float32))

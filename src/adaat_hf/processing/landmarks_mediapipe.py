@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.constants import HF_HOME
 
 from .landmarks import MESH478, FaceLandmarks
 
@@ -13,7 +16,32 @@ from .landmarks import MESH478, FaceLandmarks
 MODEL_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 )
+FILE_NAME = "face_landmarker.task"
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+
+
+def fetch_model(where: str) -> Path:
+    """Find the model file, over the network only if `where` asks for it.
+
+    Args:
+        where (`str`): `"official"` (downloaded once from its official address into the Hugging Face cache),
+            `"hub:<org>/<name>"` (`face_landmarker.task` of a repository on the Hub), or a path.
+
+    Raises:
+        ValueError: if the download fails or is not the pinned official model.
+    """
+    try:
+        if where.startswith("hub:"):
+            return Path(hf_hub_download(where.removeprefix("hub:"), FILE_NAME))
+        if where != "official":
+            return Path(where)
+        path = Path(HF_HOME) / "adaat_hf" / FILE_NAME
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(MODEL_URL, str(path), hash_prefix=MODEL_SHA256, progress=False)
+        return path
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"The MediaPipe model cannot be had from {where!r}: {error}") from error
 
 
 class MediaPipeLandmarker:
