@@ -70,7 +70,7 @@ def tiny_generator() -> AdaATGenerator:
 
 @pytest.fixture(scope="session")
 def short_motion(face_model: AdaATFaceModel) -> MotionTemplate:
-    """Eight frames of the demo motion."""
+    """Eight frames of the demo motion, with a blink."""
     from adaat_hf import demo_motion
 
-    return demo_motion(face_model, seconds=0.4, fps=20)
+    return demo_motion(face_model, seconds=0.8, fps=10)

@@ -43,7 +43,7 @@ def test_the_whole_photograph_comes_back(pipe, portrait, short_motion):
     frame = np.asarray(result.frames[3])
     assert frame.shape == portrait.shape and np.array_equal(frame[-5:], portrait[-5:]), "far pixels are untouched"
     assert (frame != portrait).any()
-    assert result.fps == 20 and str(result.statistics).startswith("8 frames on cpu")
+    assert result.fps == 10 and str(result.statistics).startswith("8 frames on cpu")
 
 
 def test_every_kind_of_driver(pipe, portrait, short_motion, driving_clip, tmp_path):
@@ -56,7 +56,7 @@ def test_every_kind_of_driver(pipe, portrait, short_motion, driving_clip, tmp_pa
     points = np.random.default_rng(0).normal(0, 0.3, (5, 68, 2)) + pipe.face_model.mean[:68, :2].numpy() * 90 + 150
     np.savez(tmp_path / "points.npz", points=points, fps=12)
     cases = [
-        (template, 8, 20),
+        (template, 8, 10),
         (folder, 3, 25),
         (tmp_path / "points.npz", 5, 12),
         (frames, 3, 25),
@@ -69,7 +69,7 @@ def test_every_kind_of_driver(pipe, portrait, short_motion, driving_clip, tmp_pa
 
 
 def test_frames_without_a_face(pipe, portrait, driving_clip):
-    held = pipe(portrait, driving_clip, crop_only=True, frame_policy="hold")
+    held = pipe(portrait, driving_clip, crop_only=True, frame_policy="hold", smoothing=False)
     assert len(held.frames) == 12 and np.array_equal(held.frames[4], held.frames[5])
     skipped = pipe(portrait, driving_clip, frame_policy="skip")
     assert len(skipped.frames) == 12
@@ -160,16 +160,18 @@ def test_strengths_and_control(pipe, portrait, short_motion):
         }.items()
     }
     spread = {name: np.abs(values - values[:1]).mean() for name, values in frames.items()}
-    assert spread["still"] < 1e-3 < spread["expression"] < spread["all"]
+    assert spread["still"] < 1e-4 < spread["expression"] < spread["all"]
     assert np.abs(frames["absolute"] - frames["all"]).mean() > 1e-3
 
 
-def test_turned_photographs_are_animated_upright(pipe, portrait, short_motion):
-    result = pipe(np.ascontiguousarray(np.rot90(portrait)), short_motion)
-    assert np.asarray(result.frames[0]).shape == (320, 300, 3)
-    crop = pipe(np.ascontiguousarray(np.rot90(portrait)), short_motion, crop_only=True)
-    upright = pipe(portrait, short_motion, crop_only=True)
-    assert np.abs(np.asarray(crop.frames[0]).astype(int) - np.asarray(upright.frames[0])).mean() < 12
+def test_turned_photographs_are_animated_upright(pipe, portrait, short_motion, landmark_networks):
+    turned = np.ascontiguousarray(np.rot90(portrait))
+    assert np.asarray(pipe(turned, short_motion).frames[0]).shape == (320, 300, 3)
+    first, second = (
+        find(landmark_networks, pipe(picture, short_motion, crop_only=True).frames[0])[0].points
+        for picture in (portrait, turned)
+    )
+    assert np.linalg.norm(first - second, axis=-1).mean() < 10
 
 
 @pytest.mark.parametrize("kind", ["gray", "alpha", "sixteen bit", "cmyk"])

@@ -13,6 +13,7 @@ from adaat_hf.training.prepare import prepare_folder
 
 
 SETTINGS = PreparationSettings("bundled/face", "bundled/face", size=128)
+LIMIT = 40_000
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def clips(tmp_path, astronaut):
 @pytest.mark.slow
 def test_clips_become_packs_and_an_interrupted_run_continues(clips, tmp_path):
     output = tmp_path / "packs"
-    report = prepare_folder(clips, output, SETTINGS, tmp_path / "index.csv", 1, workers=1)
-    assert str(report) == "3 clips in 3 packs, 2 left out", "packs of at most one byte hold one clip each"
+    report = prepare_folder(clips, output, SETTINGS, tmp_path / "index.csv", LIMIT, workers=1)
+    assert str(report) == "3 clips in 3 packs, 2 left out", "each pack has room for one clip"
     found = {clip.key.rpartition("-")[0]: clip for clip in read_packs(output)}
     assert sorted(found) == ["first", "person", "second"]
     assert found["first"].facts["tier"] == "A" and found["first"].facts["frames"] == 5
@@ -50,7 +51,7 @@ def test_clips_become_packs_and_an_interrupted_run_continues(clips, tmp_path):
     assert "blank" in reasons and "0% of its frames" in reasons and "damaged" in reasons
     next(output.glob("*.tar")).unlink()
     times = {path: path.stat().st_mtime_ns for path in output.glob("*.tar")}
-    again = prepare_folder(clips, output, SETTINGS, tmp_path / "index.csv", 1, workers=1)
+    again = prepare_folder(clips, output, SETTINGS, tmp_path / "index.csv", LIMIT, workers=1)
     assert str(again) == str(report) and len(read_packs(output)) == 3
     assert all(path.stat().st_mtime_ns == time for path, time in times.items()), "finished packs stay as they are"
 

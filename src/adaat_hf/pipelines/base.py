@@ -54,12 +54,11 @@ class AdaATPipeline(DiffusionPipeline):
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
         index = cast(dict[str, Any], cls.load_config(repository, **hub))
         target = _named_class(index, repository) if cls is AdaATPipeline else cls
-        for name, component in _component_classes(target).items():
-            entry = index.get(name)
-            if name in kwargs or (name in target._optional_components and (entry is None or entry[0] is None)):
-                continue
-            if entry is None:
+        wanted = _wanted_components(target, index, kwargs)
+        for name in wanted:
+            if name not in index:
                 raise ValueError(f"{str(repository)!r} has no component {name!r}, which {target.__name__} needs.")
+        for name, component in wanted.items():
             kwargs[name] = _load_component(component, repository, name, hub, kwargs)
         return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
 
@@ -118,6 +117,15 @@ def _component_classes(target: type[AdaATPipeline]) -> dict[str, Any]:
                 found[name] = candidate
                 break
     return found
+
+
+def _wanted_components(target: type[AdaATPipeline], index: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Components to load: those that are not given, without optional ones that the repository lacks."""
+    return {
+        name: component
+        for name, component in _component_classes(target).items()
+        if name not in given and not (name in target._optional_components and index.get(name, [None])[0] is None)
+    }
 
 
 def _load_component(

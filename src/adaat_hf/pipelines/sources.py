@@ -11,11 +11,7 @@ from ..control.fitting import FaceFitter
 from ..processing.crop import FaceBox, cut_out, face_box, paste_back
 from ..processing.images import ImageInput, load_image
 from ..processing.landmarks import FaceLandmarker, FaceLandmarks
-from ..processing.photo import NoFaceError, find_faces
-
-
-# Below this size a face has too few pixels to be animated.
-MIN_FACE_PIXELS = 24
+from ..processing.photo import MIN_FACE_PIXELS, NoFaceError, find_faces
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,26 @@ def intersection_over_union(first: np.ndarray, second: np.ndarray) -> float:
     return shared / max(areas - shared, 1e-9)
 
 
-def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, overlap: float = 0.35) -> list[int]:
+def shared_part(first: np.ndarray, second: np.ndarray) -> float:
+    """Part of the smaller of two boxes (4,) that lies inside the other, in [0, 1]."""
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
+    smaller = min(float(np.prod(box[2:] - box[:2])) for box in (first, second))
+    return float(np.prod(np.maximum(high - low, 0))) / max(smaller, 1e-9)
+
+
+def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, overlap: float = 0.4) -> list[int]:
     """Greedy non-maximum suppression.
 
     Args:
         boxes (`np.ndarray` of shape (N, 4)), scores (`np.ndarray` of shape (N,)): Candidates.
-        overlap (`float`, *optional*, defaults to 0.35): Intersection over union from which the worse one is dropped.
+        overlap (`float`, *optional*, defaults to 0.4): Shared part of the smaller box from which the worse one is dropped.
 
     Returns:
         `list[int]`: Indices that stay, best first.
     """
     kept: list[int] = []
     for index in np.argsort(-scores):
-        if all(intersection_over_union(boxes[index], boxes[other]) < overlap for other in kept):
+        if all(shared_part(boxes[index], boxes[other]) < overlap for other in kept):
             kept.append(int(index))
     return kept
 

@@ -30,12 +30,12 @@ class TorchLandmarker:
     Args:
         model (`AdaATLandmarker`): The networks, on the device where they shall run.
         max_faces (`int`, *optional*, defaults to 8): Most faces returned per frame.
-        threshold (`float`, *optional*, defaults to 0.3): Detector score from which a place is examined, in [0, 1].
+        threshold (`float`, *optional*, defaults to 0.15): Detector score from which a place is examined, in [0, 1].
         presence (`float`, *optional*, defaults to 0.5): Score of the landmark network from which it counts as a face.
     """
 
     def __init__(
-        self, model: AdaATLandmarker, max_faces: int = 8, threshold: float = 0.3, presence: float = 0.5
+        self, model: AdaATLandmarker, max_faces: int = 8, threshold: float = 0.15, presence: float = 0.5
     ) -> None:
         self.model = model.eval()
         self.max_faces, self.threshold, self.presence = max_faces, threshold, presence

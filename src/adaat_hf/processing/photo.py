@@ -11,6 +11,10 @@ from .landmarks import FaceLandmarker, FaceLandmarks
 
 WINDOW_SHARES = (0.5, 0.3)
 WINDOW_PIXELS = 384
+# A turned picture must show a face this much more prominently than the picture as it is.
+SIDEWAYS_MARGIN = 1.3
+# Below this size a face has too few pixels to be animated.
+MIN_FACE_PIXELS = 24
 
 
 class NoFaceError(ValueError):
@@ -20,20 +24,31 @@ class NoFaceError(ValueError):
 def find_faces(picture: np.ndarray, landmarker: FaceLandmarker) -> list[FaceLandmarks]:
     """All faces of a photograph, the largest first.
 
-    The picture is searched as it is; if nothing is found, in overlapping enlarged windows, and turned by 90, 180 and 270
-    degrees.
+    The picture is searched as it is and turned by 90, 180 and 270 degrees, since detectors see a smaller, wrong face in one
+    that lies on its side; if nothing is found, in overlapping enlarged windows.
 
     Args:
         picture (`np.ndarray` of shape (H, W, 3)): RGB, uint8.
         landmarker (`FaceLandmarker`): The detector.
     """
-    faces = landmarker.detect(picture[None])[0] or find_small_faces(picture, landmarker)
-    for turns in (1, 3, 2):
-        if faces:
-            break
-        turned = np.ascontiguousarray(np.rot90(picture, turns))
-        faces = [_turned_back(face, turns, picture.shape) for face in landmarker.detect(turned[None])[0]]
-    return sorted(faces, key=lambda face: -face.size)
+    faces = {turns: _detect_turned(picture, turns, landmarker) for turns in range(4)}
+    best = max(faces, key=lambda turns: _prominence(faces[turns]) / (SIDEWAYS_MARGIN if turns else 1))
+    found = _usable(faces[best]) or _usable(find_small_faces(picture, landmarker))
+    return sorted(found or faces[best], key=lambda face: -face.size)
+
+
+def _detect_turned(picture: np.ndarray, turns: int, landmarker: FaceLandmarker) -> list[FaceLandmarks]:
+    turned = np.ascontiguousarray(np.rot90(picture, turns))
+    faces = landmarker.detect(turned[None])[0]
+    return [_turned_back(face, turns, picture.shape) for face in faces] if turns else faces
+
+
+def _prominence(faces: list[FaceLandmarks]) -> float:
+    return max((face.size * face.score for face in faces), default=0.0)
+
+
+def _usable(faces: list[FaceLandmarks]) -> list[FaceLandmarks]:
+    return [face for face in faces if face.size >= MIN_FACE_PIXELS]
 
 
 def find_small_faces(picture: np.ndarray, landmarker: FaceLandmarker) -> list[FaceLandmarks]:
