@@ -139,8 +139,8 @@ class PackWriter:
         if self._archive is None:
             return None
         self._archive.close()
-        number = len(list(self.folder.glob(f"{self.stem}-*.tar")))
-        path = self.folder / f"{self.stem}-{number:05d}.tar"
+        numbers = [int(pack.stem.rpartition("-")[2]) for pack in self.folder.glob(f"{self.stem}-*.tar")]
+        path = self.folder / f"{self.stem}-{max(numbers, default=-1) + 1:05d}.tar"
         self._partial.replace(path)
         self._archive, self._size = None, 0
         return path
