@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--landmarker", default="bundled/face", help="'mediapipe:FILE' or a landmarker's folder")
     parser.add_argument("--lpips-backbone", help="AlexNet features as safetensors; torchvision's by default")
     parser.add_argument("--predictions", type=Path, help="folder for the first generator's pictures")
+    parser.add_argument("--size", type=int, help="reduce the frames to this side (default: as they are)")
     parser.add_argument("--csv", type=Path, help="file for the scores of every case")
     args = parser.parse_args()
     device = best_device()
@@ -64,7 +65,7 @@ def main() -> None:
     painters = {name: load_painter(folder, device) for name, folder in named.items()}
     painters |= {"copy": copy_source, "warp": warp_source}
     scores, rows = {name: [] for name in painters}, []
-    for case in tqdm(read_cases(args.clips, landmarker), desc=f"painting on {device}", unit="case"):
+    for case in tqdm(read_cases(args.clips, landmarker, args.size), desc=f"painting on {device}", unit="case"):
         for number, (name, paint) in enumerate(painters.items()):
             picture = paint_case(case, paint)
             score = score_case(case, picture, lpips, landmarker)

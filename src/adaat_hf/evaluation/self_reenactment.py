@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -57,8 +58,13 @@ def driving_frames(count: int) -> list[int]:
     return np.linspace(count // 4, count - 1, 4).astype(int).tolist()
 
 
-def read_cases(folder: Path, landmarker: FaceLandmarker) -> Iterator[Case]:
+def read_cases(folder: Path, landmarker: FaceLandmarker, size: int | None = None) -> Iterator[Case]:
     """The cases of all square clips in a folder; frames without a face are left out.
+
+    Args:
+        folder (`Path`): Searched for mp4 files.
+        landmarker (`FaceLandmarker`): Finds the key points.
+        size (`int`, *optional*): Side to which the frames are reduced; their own by default.
 
     Raises:
         FileNotFoundError: if the folder holds no mp4.
@@ -67,12 +73,16 @@ def read_cases(folder: Path, landmarker: FaceLandmarker) -> Iterator[Case]:
     if not clips:
         raise FileNotFoundError(f"There is no mp4 in {str(folder)!r}.")
     for clip in clips:
-        frames = list(VideoReader(clip))
+        frames = [_reduced(frame, size) for frame in VideoReader(clip)]
         start = _points(frames[0], landmarker)
         for number in driving_frames(len(frames)):
             there = _points(frames[number], landmarker)
             if start is not None and there is not None:
                 yield Case(clip.stem, number, frames[0], frames[number], start, there)
+
+
+def _reduced(frame: np.ndarray, size: int | None) -> np.ndarray:
+    return frame if size is None else cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _points(frame: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray | None:
