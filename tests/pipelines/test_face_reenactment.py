@@ -87,6 +87,7 @@ def test_saved_files_have_the_drivers_sound_and_rate(pipe, portrait, driving_cli
         assert reader.has_sound and reader.fps == 20 and len(list(reader)) == 12
         assert (reader.width, reader.height) == (320, 300)
     assert len(streamed.frames) == 12 and streamed.frames[2].size == (320, 300)
+    assert all(np.array_equal(a, b) for a, b in zip(streamed.arrays(), streamed.frames, strict=True))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved.mp4", "streamed.mp4"]
 
 

@@ -25,7 +25,7 @@ from ..processing.photo import NoFaceError
 from ..video import VideoWriter, check_writable
 from .base import AdaATPipeline
 from .driving import DrivingInput, DrivingMotion, read_driving
-from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, LazyFrames, frames_of_video
+from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, LazyFrames, VideoFrames
 from .sources import SourcePhoto, read_source
 
 
@@ -299,7 +299,7 @@ class FaceReenactmentPipeline(AdaATPipeline):
                 for frame in crops:
                     writer.write(finish(frame))
             path = Path(output)
-            frames: Any = frames_of_video(path, statistics.frames)
+            frames: Any = VideoFrames(path, statistics.frames)
         else:
             kept = list(crops)
             frames = LazyFrames(len(kept), lambda number: finish(kept[number]))

@@ -44,6 +44,29 @@ class LazyFrames(Sequence[PIL.Image.Image]):
         return (self._make(number) for number in range(self._count))
 
 
+class VideoFrames(LazyFrames):
+    """The frames of a written video, decoded when they are looked at.
+
+    Args:
+        path (`Path`): The video.
+        count (`int`): Number of its frames.
+    """
+
+    def __init__(self, path: Path, count: int) -> None:
+        super().__init__(count, self._decode)
+        self.path = path
+
+    def _decode(self, number: int) -> np.ndarray:
+        for index, frame in enumerate(VideoReader(self.path)):
+            if index == number:
+                return frame
+        raise VideoError(f"{str(self.path)!r} ends before frame {number}.")
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """See [`LazyFrames.arrays`]; decodes the video once."""
+        return iter(VideoReader(self.path))
+
+
 @dataclass(frozen=True)
 class AnimationStatistics:
     """What happened while a clip was made.
@@ -120,15 +143,3 @@ class AdaATPipelineOutput(BaseOutput):
         if isinstance(self.frames, LazyFrames):
             return self.frames.arrays()
         return (load_image(frame) for frame in self.frames)
-
-
-def frames_of_video(path: Path, count: int) -> LazyFrames:
-    """The frames of a written video, decoded when they are looked at."""
-
-    def make(number: int) -> np.ndarray:
-        for index, frame in enumerate(VideoReader(path)):
-            if index == number:
-                return frame
-        raise VideoError(f"{str(path)!r} ends before frame {number}.")
-
-    return LazyFrames(count, make)
