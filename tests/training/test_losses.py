@@ -9,6 +9,7 @@ from adaat_hf.training.losses import (
     discriminator_adversarial_loss,
     feature_weights,
     generator_adversarial_loss,
+    inner_face,
     weighted_l1,
 )
 
@@ -71,3 +72,14 @@ def test_eyes_and_mouth_weigh_more(face_model):
     difference = torch.zeros(1, 3, 64, 64)
     difference[..., row, column] = 1
     assert weighted_l1(difference, torch.zeros(1, 3, 64, 64), weight) > weighted_l1(difference, 0 * difference, None)
+
+
+def test_the_inner_face_is_cut_around_eyes_and_mouth():
+    keypoints = torch.zeros(2, 96, 2)
+    keypoints[0, 36:68] = torch.tensor([0.25, -0.25])
+    keypoints[1, 36:68] = torch.tensor([0.9, 0.9])
+    pictures = torch.arange(64.0).reshape(1, 1, 8, 8).expand(2, 3, 8, 8)
+    cut = inner_face(pictures, keypoints)
+    assert cut.shape == (2, 3, 4, 4)
+    assert torch.equal(cut[0], pictures[0, :, 1:5, 3:7])
+    assert torch.equal(cut[1], pictures[1, :, 4:, 4:]), "never beyond the picture"

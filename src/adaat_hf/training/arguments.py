@@ -23,7 +23,8 @@ class TrainingArguments:
             `{origin: {generated: 0.3}}`.
         resolution (`int`): Side of the pictures.
         augment (`bool`): Colour, mirror and placement changes, the same for source and driving picture.
-        hard_pairs (`float`): Probability of choosing the most different of four candidate driving frames.
+        hard_pairs (`float`): Probability of choosing, among candidate driving frames, the one that differs most: in half
+            of the cases by its key points, otherwise by how far eyes and mouth are open.
         fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
     Args that control the model:
         preset (`str`), model (`dict`): See [`AdaATConfig.from_preset`].
@@ -32,6 +33,7 @@ class TrainingArguments:
     Args that control the loss:
         backbone (`str`): `"vgg19"` (torchvision's weights) or `"vgg16:<safetensors file>"`.
         perceptual_weight, perceptual_scales: Weight of the perceptual loss and the picture scales that it sees.
+        inner_face_weight (`float`): Weight of the perceptual loss on eyes to mouth at full resolution.
         lpips_weight (`float`), lpips_backbone (`str`, *optional*): LPIPS (AlexNet) as a loss, its weights file.
         pixel_weight (`float`): Weight of the L1 distance.
         adversarial_weight (`float`), adversarial_start (`int`): LSGAN weight, and the step at which it begins.
@@ -67,6 +69,7 @@ class TrainingArguments:
     backbone: str = "vgg19"
     perceptual_weight: float = 5.0
     perceptual_scales: list[float] = field(default_factory=lambda: [1.0, 0.5])
+    inner_face_weight: float = 0.0
     lpips_weight: float = 0.0
     lpips_backbone: str | None = None
     pixel_weight: float = 0.0

@@ -13,10 +13,12 @@ from torchvision.transforms.v2 import functional as T
 
 from ..control.coefficients import FaceCoefficients
 from ..control.face_model import AdaATFaceModel
-from ..processing.keypoints import FACE96
+from ..processing.keypoints import FACE96, OPENINGS
 from .packs import PackedClip, to_tensor
 
 
+# Driving frames among which the most different one is looked for.
+CANDIDATES = 8
 COEFFICIENTS = ("identity", "offset", "expression", "rotation", "scale", "translation", "valid")
 
 
@@ -122,16 +124,26 @@ class PairDataset(Dataset):
     def _choose_frames(self, tensors: dict[str, Tensor], random: np.random.Generator) -> tuple[int, int]:
         usable = tensors["visibility"].any(1).nonzero().flatten().numpy()
         first = int(random.choice(usable))
-        candidates = random.choice(usable, 4)
+        candidates = random.choice(usable, CANDIDATES)
         if random.random() >= self.hard_pairs:
             return first, int(candidates[0])
-        distance = (tensors["points"][candidates] - tensors["points"][first]).norm(dim=-1).mean(1)
+        start, ends = tensors["points"][first], tensors["points"][candidates]
+        if random.random() < 0.5:
+            distance = (ends - start).norm(dim=-1).mean(1)
+        else:
+            distance = (_openings(ends) - _openings(start)).abs().amax(1)
         return first, int(candidates[int(distance.argmax())])
 
     def _fitted(self, tensors: dict[str, Tensor], frame: int) -> Tensor:
         assert self.face_model is not None
         whole = FaceCoefficients(**{name: tensors[name] for name in COEFFICIENTS})
         return whole.frames(torch.tensor([frame])).project(self.face_model)[0]
+
+
+def _openings(points: Tensor) -> Tensor:
+    """How far eyes and mouth are open, (..., 8), in the unit of points (..., 96, 2)."""
+    upper, lower = (list(side) for side in zip(*OPENINGS, strict=True))
+    return (points[..., upper, :] - points[..., lower, :]).norm(dim=-1)
 
 
 def _augment(

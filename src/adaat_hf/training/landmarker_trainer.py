@@ -17,17 +17,13 @@ from transformers import get_scheduler
 
 from ..models.configuration_landmarker import AdaATLandmarkerConfig
 from ..models.modeling_landmarker import AdaATLandmarker, FaceDetectorOutput, LandmarkerOutput, cell_positions
-from ..processing.keypoints import EYES, IRISES, MOUTH
+from ..processing.keypoints import EYES, IRISES, MOUTH, OPENINGS
 from .averaging import averaged_model
 from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
 from .data import RangeSampler, select_clips
 from .landmark_crops import LandmarkDataset
 from .packs import read_packs
 from .scenes import Scene, SceneDataset
-
-
-# Pairs of points whose distance says how far eyes and mouth are open.
-OPENINGS = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65), (51, 57))
 
 
 @dataclass(kw_only=True)

@@ -32,10 +32,12 @@ class PerceptualLoss(nn.Module):
         self.features = VGGFeatures(backbone)
         self.scales = scales
 
-    def forward(self, painted: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def forward(
+        self, painted: Tensor, target: Tensor, weight: Tensor | None = None, scales: list[float] | None = None
+    ) -> Tensor:
         """Distance of pictures (B, 3, H, W) in [0, 1]; `weight` (B, 1, H, W) stresses regions."""
         total = painted.new_zeros(())
-        for scale in self.scales:
+        for scale in scales or self.scales:
             pictures, goals = (picture if scale == 1 else _shrink(picture, scale) for picture in (painted, target))
             with torch.no_grad():
                 wanted = self.features(goals)
@@ -55,6 +57,27 @@ def weighted_l1(found: Tensor, goal: Tensor, weight: Tensor | None) -> Tensor:
         height, width = difference.shape[2:]
         difference = difference * F.adaptive_avg_pool2d(weight, (height, width))
     return difference.mean()
+
+
+def inner_face(pictures: Tensor, keypoints: Tensor) -> Tensor:
+    """Cut out eyes to mouth: squares of half the side around the middle of these key points.
+
+    Args:
+        pictures (`Tensor` of shape (B, C, H, W)): Pictures or maps.
+        keypoints (`Tensor` of shape (B, K, 2)): Key points in [-1, 1], in the 68-point order.
+
+    Returns:
+        `Tensor` of shape (B, C, H // 2, W // 2).
+    """
+    height, width = pictures.shape[2:]
+    points = torch.cat([keypoints[:, EYES], keypoints[:, MOUTH]], 1).float()
+    middle = (points.amin(1) + points.amax(1)) / 2
+    cut = []
+    for picture, (x, y) in zip(pictures, middle.tolist(), strict=True):
+        left = min(max(round((x + 1) / 2 * width - width / 4), 0), width - width // 2)
+        top = min(max(round((y + 1) / 2 * height - height / 4), 0), height - height // 2)
+        cut.append(picture[:, top : top + height // 2, left : left + width // 2])
+    return torch.stack(cut)
 
 
 def feature_weights(keypoints: Tensor, height: int, width: int, extra: float) -> Tensor | None:

@@ -29,6 +29,7 @@ from .losses import (
     discriminator_adversarial_loss,
     feature_weights,
     generator_adversarial_loss,
+    inner_face,
     weighted_l1,
 )
 from .packs import read_packs
@@ -219,11 +220,17 @@ class Trainer:
         args = self.args
         target = batch["driving"].to(memory_format=self.layout)
         height, width = target.shape[2:]
-        weight = feature_weights(batch["driving_keypoints"], height, width, args.eyes_mouth_weight)
+        points = batch["driving_keypoints"]
+        weight = feature_weights(points, height, width, args.eyes_mouth_weight)
         losses: dict[str, Tensor] = {}
         with self.accelerator.autocast():
             losses["perceptual"] = self.perceptual(painted, target, weight)
             total = args.perceptual_weight * losses["perceptual"]
+            if args.inner_face_weight:
+                cuts = [inner_face(item, points) for item in (painted, target)]
+                stress = None if weight is None else inner_face(weight, points)
+                losses["inner_face"] = self.perceptual(*cuts, stress, scales=[1.0])
+                total = total + args.inner_face_weight * losses["inner_face"]
             if args.pixel_weight:
                 losses["pixel"] = weighted_l1(painted, target, weight)
                 total = total + args.pixel_weight * losses["pixel"]
