@@ -33,7 +33,8 @@ def main() -> int:
 def _portrait(path: Path) -> Path:
     import skimage.data
 
-    return save_image(skimage.data.astronaut(), path)
+    head_and_shoulders = skimage.data.astronaut()[:320, 66:386]
+    return save_image(head_and_shoulders, path)
 
 
 def _motion(path: Path) -> Path:
