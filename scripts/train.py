@@ -20,9 +20,10 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output-dir", help="replaces output_dir of the file")
     parser.add_argument("--time-limit", type=float, help="minutes after which the run saves a checkpoint and ends")
+    parser.add_argument("--max-steps", type=int, help="replaces max_steps of the file")
     parser.add_argument("--face-model", default="bundled/face", help="folder of the face model")
     args = parser.parse_args()
-    chosen = {"output_dir": args.output_dir, "time_limit": args.time_limit}
+    chosen = {"output_dir": args.output_dir, "time_limit": args.time_limit, "max_steps": args.max_steps}
     settings = TrainingArguments.from_yaml(args.config, **{k: v for k, v in chosen.items() if v is not None})
     face_model = load_face_model(args.face_model) if settings.fitted_keypoints else None
     Trainer(settings, face_model).train()
