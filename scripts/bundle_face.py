@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="output folders of train.py, in order")
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="json files of evaluate_faces.py")
     parser.add_argument("--landmarker-scores", type=Path, help="json file of evaluate_landmarker.py")
+    parser.add_argument("--prewarp-regularization", type=float, help="replaces the generator's own, for exacter lids")
     parser.add_argument("--hardware", default="unknown", help="what the runs ran on")
     parser.add_argument("--notes", type=Path, help="text that goes into the card as it is")
     args = parser.parse_args()
@@ -49,6 +50,8 @@ def main() -> None:
 def build(args: argparse.Namespace, folder: Path) -> None:
     """Save the pipeline and its card; the networks as 16-bit floats."""
     generator = AdaATGenerator.from_pretrained(args.generator, dtype=torch.float16)
+    if args.prewarp_regularization is not None:
+        generator.config.prewarp_regularization = args.prewarp_regularization
     landmarker = AdaATLandmarker.from_pretrained(args.landmarker, dtype=torch.float16)
     face_model = AdaATFaceModel.from_pretrained(args.face_model, dtype=torch.float32)
     FaceReenactmentPipeline(generator, face_model, AdaATImageProcessor(), landmarker).save_pretrained(folder)

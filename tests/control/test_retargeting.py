@@ -7,7 +7,7 @@ import torch
 
 from adaat_hf import ARKIT_EXPRESSIONS, FaceCoefficients, Strengths, demo_motion, retarget, smooth
 from adaat_hf.control.face_model import EXPRESSION_GROUPS
-from adaat_hf.control.retargeting import neutral_frame
+from adaat_hf.control.retargeting import neutral_frame, separate_lids
 from adaat_hf.control.rotation import rotation_matrix, rotation_vector
 
 
@@ -116,3 +116,19 @@ def test_rotation_vectors_round_trip():
     vectors = torch.randn(50, 3)
     vectors = vectors / vectors.norm(dim=1, keepdim=True) * torch.rand(50, 1) * 3
     torch.testing.assert_close(rotation_vector(rotation_matrix(vectors)), vectors, atol=1e-4, rtol=1e-4)
+
+
+def test_lids_and_lips_never_cross(face_model):
+    face = face_model.mean[None, :, :2].float() * 100
+    upper, lower = [37, 38, 43, 44, 61, 62, 63], [41, 40, 47, 46, 67, 66, 65]
+    crossed = face.clone()
+    crossed[:, upper, 1] = crossed[:, lower, 1] + 5
+    turn = torch.tensor([[0.8, -0.6], [0.6, 0.8]])
+    for rotation in (torch.eye(2), turn):
+        mended = separate_lids(crossed @ rotation.T) @ rotation
+        gap = (mended[:, lower, 1] - mended[:, upper, 1])[0]
+        assert (gap[:4] > 0).all() and (gap[:4] < 3).all() and gap[4:].abs().max() < 0.5
+        torch.testing.assert_close(mended[:, lower], crossed[:, lower], atol=1e-4, rtol=0)
+    wide = face.clone()
+    wide[:, upper, 1] -= 10
+    torch.testing.assert_close(separate_lids(wide), wide)

@@ -13,8 +13,8 @@ from .template import MotionTemplate
 SIZE = 256
 # Syllables of an imaginary sentence: start in seconds, how far the jaw opens, how far the lips round and spread.
 SYLLABLES = (
-    (2.55, 0.42, 0.0, 0.3), (2.78, 0.10, 0.5, 0.0), (2.98, 0.50, 0.0, 0.2), (3.24, 0.22, 0.6, 0.0),
-    (3.46, 0.35, 0.0, 0.4), (3.80, 0.46, 0.1, 0.1), (4.02, 0.15, 0.0, 0.5), (4.20, 0.40, 0.4, 0.0),
+    (2.55, 0.26, 0.0, 0.2), (2.78, 0.08, 0.5, 0.0), (2.98, 0.32, 0.0, 0.2), (3.24, 0.14, 0.6, 0.0),
+    (3.46, 0.22, 0.0, 0.3), (3.80, 0.30, 0.1, 0.1), (4.02, 0.10, 0.0, 0.4), (4.20, 0.26, 0.4, 0.0),
 )  # fmt: skip
 SYLLABLE_SECONDS = 0.24
 BLINKS = (0.55, 2.2, 3.65, 4.6)
@@ -51,7 +51,7 @@ def demo_motion(face_model: AdaATFaceModel, seconds: float = 5.0, fps: float = 2
             add(f"mouthStretch{side}", spread * shape)
             add(f"mouthLowerDown{side}", 0.5 * open_ * shape)
             add(f"mouthUpperUp{side}", 0.25 * open_ * shape)
-    yaw = math.radians(20) * (_swell(time, 0.3, 1.3) - 0.8 * _swell(time, 3.6, 4.9))
+    yaw = math.radians(16) * (_swell(time, 0.3, 1.3) - 0.8 * _swell(time, 3.6, 4.9))
     pitch = math.radians(7) * torch.sin(2 * math.pi * 1.1 * (time - 1.4)) * _swell(time, 1.4, 2.5)
     roll = math.radians(4) * torch.sin(2 * math.pi * 0.35 * time)
     rotation = torch.stack([pitch, yaw, roll], 1)

@@ -11,6 +11,15 @@ from .face_model import ARKIT_EXPRESSIONS, EXPRESSION_GROUPS
 from .rotation import rotation_matrix, rotation_vector
 
 
+# Corners of each eye and of the inner lips; pairs of upper and lower points; the share of the corners' distance that stays
+# between them when they are closed.
+LIDS = (
+    ((36, 39), ((37, 41), (38, 40)), 0.03),
+    ((42, 45), ((43, 47), (44, 46)), 0.03),
+    ((60, 64), ((61, 67), (62, 66), (63, 65)), 0.0),
+)
+
+
 Control = Literal["both", "expression", "pose"]
 Motion = Literal["relative", "absolute"]
 
@@ -131,3 +140,38 @@ def _pose(
         scale=source.scale * growth,
         translation=source.translation + shift,
     )
+
+
+def separate_lids(points: Tensor) -> Tensor:
+    """Keep lids and lips from passing through each other.
+
+    A driver's blink closes an eye by a fixed way; in an eye that was narrow already, the upper lid would end below the
+    lower one, and the picture would be folded. The upper point stops just above the lower one instead, and the iris, which
+    a closed eye hides, stays between them.
+
+    Args:
+        points (`Tensor` of shape (..., K, 2)): Key points in pixels, in the 68-point order.
+
+    Returns:
+        `Tensor` of the same shape.
+    """
+    result = points.clone()
+    for (first, last), pairs, smallest in LIDS:
+        along = result[..., last, :] - result[..., first, :]
+        width = along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        down = torch.stack([-along[..., 1], along[..., 0]], -1) / width
+        for upper, lower in pairs:
+            opening = ((result[..., lower, :] - result[..., upper, :]) * down).sum(-1, keepdim=True)
+            result[..., upper, :] -= (smallest * width - opening).clamp_min(0) * down
+        _keep_iris_inside(result, pairs, down)
+    return result
+
+
+def _keep_iris_inside(points: Tensor, pairs: tuple[tuple[int, int], ...], down: Tensor) -> None:
+    """Move the iris of the eye with these lids, if there is one, between them along `down` (..., 2), in place."""
+    iris = {(37, 41): 68, (43, 47): 69}.get(pairs[0])
+    if iris is None or iris >= points.shape[-2]:
+        return
+    upper, lower = (points[..., list(members), :].mean(-2) for members in zip(*pairs, strict=True))
+    depth, opening = (((point - upper) * down).sum(-1, keepdim=True) for point in (points[..., iris, :], lower))
+    points[..., iris, :] += (torch.minimum(depth.clamp_min(0), opening) - depth) * down

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from ..control.coefficients import FaceCoefficients
 from ..control.face_model import AdaATFaceModel
 from ..control.fitting import FaceFitter
-from ..control.retargeting import Control, Motion, Strengths, retarget
+from ..control.retargeting import Control, Motion, Strengths, retarget, separate_lids
 from ..control.template import MotionTemplate
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_landmarker import AdaATLandmarker
@@ -144,10 +144,12 @@ class FaceReenactmentPipeline(AdaATPipeline):
         results = []
         for photo in photos:
             poses = [
-                retarget(
-                    face.coefficients, drive.coefficients, control=control, motion=motion, strengths=factors,
-                    reference=reference,
-                ).project(self.face_model)
+                separate_lids(
+                    retarget(
+                        face.coefficients, drive.coefficients, control=control, motion=motion, strengths=factors,
+                        reference=reference,
+                    ).project(self.face_model)
+                )
                 for face in photo.faces
             ]  # fmt: skip
             batches = self._paint_photo(photo, poses, drive, frame_policy, batch_size, callback_on_step_end, names)
