@@ -129,6 +129,8 @@ def test_lids_and_lips_never_cross(face_model):
         gap = (mended[:, lower, 1] - mended[:, upper, 1])[0]
         assert (gap[:4] > 0).all() and (gap[:4] < 3).all() and gap[4:].abs().max() < 0.5
         torch.testing.assert_close(mended[:, lower], crossed[:, lower], atol=1e-4, rtol=0)
+        for iris, over, under in ((68, [37, 38], [41, 40]), (69, [43, 44], [47, 46])):
+            assert mended[0, over, 1].mean() - 0.01 <= mended[0, iris, 1] <= mended[0, under, 1].mean() + 0.01
     wide = face.clone()
     wide[:, upper, 1] -= 10
     torch.testing.assert_close(separate_lids(wide), wide)
