@@ -1,11 +1,13 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["adaat-hf"]
+# dependencies = ["adaat-hf[train]"]
 # ///
 """Put trained parts together as the checkpoint `bundled/face` and write its card from the records of the runs.
 
-    python scripts/bundle_face.py --generator runs/face_compact/generator --landmarker runs/landmarker/landmarker \\
-        --runs runs/face_compact_128 runs/face_compact --scores runs/scores.json --hardware "2 CPU cores"
+    python scripts/bundle_face.py --generator runs/face_compact_128/generator --landmarker runs/landmarker/landmarker \\
+        --runs runs/face_compact_128 --prewarp-regularization 0.0006 --hardware "two CPU cores in 30 minutes" \\
+        --scores runs/held_out_clips.json --landmarker-scores runs/landmarker/scores.json \\
+        --notes scripts/configs/face_card_notes.md
 """
 
 import argparse
@@ -18,7 +20,9 @@ from typing import Any
 import torch
 
 import adaat_hf
-from adaat_hf import AdaATFaceModel, AdaATGenerator, AdaATImageProcessor, AdaATLandmarker, FaceReenactmentPipeline
+from adaat_hf import AdaATGenerator, AdaATImageProcessor, AdaATLandmarker, FaceReenactmentPipeline
+from adaat_hf.control.face_model import load_face_model
+from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
 
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +57,7 @@ def build(args: argparse.Namespace, folder: Path) -> None:
     if args.prewarp_regularization is not None:
         generator.config.prewarp_regularization = args.prewarp_regularization
     landmarker = AdaATLandmarker.from_pretrained(args.landmarker, dtype=torch.float16)
-    face_model = AdaATFaceModel.from_pretrained(args.face_model, dtype=torch.float32)
+    face_model = load_face_model(args.face_model)
     FaceReenactmentPipeline(generator, face_model, AdaATImageProcessor(), landmarker).save_pretrained(folder)
     (folder / "README.md").write_text(write_card(args, generator), encoding="utf-8")
 
@@ -77,7 +81,10 @@ def write_card(args: argparse.Namespace, generator: AdaATGenerator) -> str:
 def describe_run(run: Path) -> str:
     """One line about a run: its resolution, steps and samples."""
     settings = json.loads((run / "arguments.json").read_text())
-    steps = max(int(path.name.rpartition("-")[2]) for path in run.glob("checkpoint-*"))
+    newest = newest_checkpoint(run)
+    if newest is None:
+        raise FileNotFoundError(f"{str(run)!r} holds no checkpoint of a training run.")
+    steps = checkpoint_step(newest)
     samples = steps * settings["batch_size"] * settings["gradient_accumulation_steps"]
     return (
         f"- `scripts/configs/{run.name}.yaml`: {settings['resolution']} px, {steps} steps, {samples} pairs of frames"

@@ -11,12 +11,12 @@ from .face_model import ARKIT_EXPRESSIONS, EXPRESSION_GROUPS
 from .rotation import rotation_matrix, rotation_vector
 
 
-# Corners of each eye and of the inner lips; pairs of upper and lower points; the share of the corners' distance that stays
-# between them when they are closed.
+# Corners of each eye and of the inner lips; upper and lower points; the iris between them; the share of the corners'
+# distance that stays between them when they are closed.
 LIDS = (
-    ((36, 39), ((37, 41), (38, 40)), 0.03),
-    ((42, 45), ((43, 47), (44, 46)), 0.03),
-    ((60, 64), ((61, 67), (62, 66), (63, 65)), 0.0),
+    ((36, 39), ([37, 38], [41, 40]), 68, 0.03),
+    ((42, 45), ([43, 44], [47, 46]), 69, 0.03),
+    ((60, 64), ([61, 62, 63], [67, 66, 65]), None, 0.0),
 )
 
 
@@ -156,22 +156,15 @@ def separate_lids(points: Tensor) -> Tensor:
         `Tensor` of the same shape.
     """
     result = points.clone()
-    for (first, last), pairs, smallest in LIDS:
+    for (first, last), (upper, lower), iris, smallest in LIDS:
         along = result[..., last, :] - result[..., first, :]
-        width = along.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-        down = torch.stack([-along[..., 1], along[..., 0]], -1) / width
-        for upper, lower in pairs:
-            opening = ((result[..., lower, :] - result[..., upper, :]) * down).sum(-1, keepdim=True)
-            result[..., upper, :] -= (smallest * width - opening).clamp_min(0) * down
-        _keep_iris_inside(result, pairs, down)
+        width = along.norm(dim=-1)[..., None, None].clamp_min(1e-6)
+        down = torch.stack([-along[..., 1], along[..., 0]], -1)[..., None, :] / width
+        opening = ((result[..., lower, :] - result[..., upper, :]) * down).sum(-1, keepdim=True)
+        result[..., upper, :] -= (smallest * width - opening).clamp_min(0) * down
+        if iris is not None and iris < result.shape[-2]:
+            top, bottom = (result[..., lid, :].mean(-2, keepdim=True) for lid in (upper, lower))
+            middle = result[..., [iris], :]
+            depth, opening = (((point - top) * down).sum(-1, keepdim=True) for point in (middle, bottom))
+            result[..., [iris], :] = middle + (torch.minimum(depth.clamp_min(0), opening) - depth) * down
     return result
-
-
-def _keep_iris_inside(points: Tensor, pairs: tuple[tuple[int, int], ...], down: Tensor) -> None:
-    """Move the iris of the eye with these lids, if there is one, between them along `down` (..., 2), in place."""
-    iris = {(37, 41): 68, (43, 47): 69}.get(pairs[0])
-    if iris is None or iris >= points.shape[-2]:
-        return
-    upper, lower = (points[..., list(members), :].mean(-2) for members in zip(*pairs, strict=True))
-    depth, opening = (((point - upper) * down).sum(-1, keepdim=True) for point in (points[..., iris, :], lower))
-    points[..., iris, :] += (torch.minimum(depth.clamp_min(0), opening) - depth) * down

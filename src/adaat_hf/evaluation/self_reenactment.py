@@ -73,12 +73,14 @@ def read_cases(folder: Path, landmarker: FaceLandmarker, size: int | None = None
     if not clips:
         raise FileNotFoundError(f"There is no mp4 in {str(folder)!r}.")
     for clip in clips:
-        frames = [_reduced(frame, size) for frame in VideoReader(clip)]
-        start = _points(frames[0], landmarker)
+        frames = list(VideoReader(clip))
+        source = _reduced(frames[0], size)
+        start = _points(source, landmarker)
         for number in driving_frames(len(frames)):
-            there = _points(frames[number], landmarker)
+            driving = _reduced(frames[number], size)
+            there = _points(driving, landmarker)
             if start is not None and there is not None:
-                yield Case(clip.stem, number, frames[0], frames[number], start, there)
+                yield Case(clip.stem, number, source, driving, start, there)
 
 
 def _reduced(frame: np.ndarray, size: int | None) -> np.ndarray:

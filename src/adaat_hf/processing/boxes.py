@@ -5,17 +5,20 @@ import numpy as np
 
 def intersection_over_union(first: np.ndarray, second: np.ndarray) -> float:
     """Overlap of two boxes (4,) in [0, 1]."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
+    shared = _shared_area(first, second)
     areas = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
     return shared / max(areas - shared, 1e-9)
 
 
 def shared_part(first: np.ndarray, second: np.ndarray) -> float:
     """Part of the smaller of two boxes (4,) that lies inside the other, in [0, 1]."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
     smaller = min(float(np.prod(box[2:] - box[:2])) for box in (first, second))
-    return float(np.prod(np.maximum(high - low, 0))) / max(smaller, 1e-9)
+    return _shared_area(first, second) / max(smaller, 1e-9)
+
+
+def _shared_area(first: np.ndarray, second: np.ndarray) -> float:
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
+    return float(np.prod(np.maximum(high - low, 0)))
 
 
 def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray, overlap: float = 0.4) -> list[int]:

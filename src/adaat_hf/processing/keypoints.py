@@ -11,8 +11,9 @@ BROWS = slice(17, 27)
 NOSE = slice(27, 36)
 EYES = slice(36, 48)
 MOUTH = slice(48, 68)
-# Pairs of points whose distance says how far eyes and mouth are open.
-OPENINGS = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65), (51, 57))
+# Points whose distance, pair by pair, says how far eyes and mouth are open.
+UPPER_LIDS = [37, 38, 43, 44, 61, 62, 63, 51]
+LOWER_LIDS = [41, 40, 47, 46, 67, 66, 65, 57]
 IRISES = slice(68, 70)
 FOREHEAD = slice(70, 86)
 CHEEKS = slice(86, 96)

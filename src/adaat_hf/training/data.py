@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as T
 
 from ..control.coefficients import FaceCoefficients
 from ..control.face_model import AdaATFaceModel
-from ..processing.keypoints import FACE96, OPENINGS
+from ..processing.keypoints import FACE96, LOWER_LIDS, UPPER_LIDS
 from .packs import PackedClip, to_tensor
 
 
@@ -142,8 +142,7 @@ class PairDataset(Dataset):
 
 def _openings(points: Tensor) -> Tensor:
     """How far eyes and mouth are open, (..., 8), in the unit of points (..., 96, 2)."""
-    upper, lower = (list(side) for side in zip(*OPENINGS, strict=True))
-    return (points[..., upper, :] - points[..., lower, :]).norm(dim=-1)
+    return (points[..., UPPER_LIDS, :] - points[..., LOWER_LIDS, :]).norm(dim=-1)
 
 
 def _augment(

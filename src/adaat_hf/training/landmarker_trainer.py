@@ -16,8 +16,9 @@ from tqdm.auto import tqdm
 from transformers import get_scheduler
 
 from ..models.configuration_landmarker import AdaATLandmarkerConfig
+from ..models.keypoint_maps import gaussian_heatmaps
 from ..models.modeling_landmarker import AdaATLandmarker, FaceDetectorOutput, LandmarkerOutput, cell_positions
-from ..processing.keypoints import EYES, IRISES, MOUTH, OPENINGS
+from ..processing.keypoints import EYES, IRISES, LOWER_LIDS, MOUTH, UPPER_LIDS
 from .averaging import averaged_model
 from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
 from .data import RangeSampler, select_clips
@@ -81,9 +82,8 @@ def landmark_loss(found: LandmarkerOutput, points: Tensor, presence: Tensor) -> 
         weight[group] = 2.0
     distance = ((predicted - points).abs().sum(-1) / unit * weight).mean(1)
     entropy = (_cross_entropy(found.heatmaps, points) * weight).mean(1)
-    upper, lower = (list(side) for side in zip(*OPENINGS, strict=True))
-    wanted = points[:, upper] - points[:, lower]
-    opening = ((predicted[:, upper] - predicted[:, lower] - wanted).abs().sum(-1) / unit).mean(1)
+    found_openings, openings = (p[:, UPPER_LIDS] - p[:, LOWER_LIDS] for p in (predicted, points))
+    opening = ((found_openings - openings).abs().sum(-1) / unit).mean(1)
     count = shown.sum().clamp_min(1)
     faces = {"points": distance, "heatmaps": entropy, "openings": opening}
     losses = {name: (value * shown).sum() / count for name, value in faces.items()}
@@ -92,10 +92,10 @@ def landmark_loss(found: LandmarkerOutput, points: Tensor, presence: Tensor) -> 
 
 def _cross_entropy(maps: Tensor, points: Tensor) -> Tensor:
     """Of heat-map logits (B, K, s, s) against Gaussians of one cell around the truth (B, K, 2); (B, K)."""
-    places = cell_positions(maps.shape[-1], maps.device)
-    spread = places[1] - places[0]
-    along_x, along_y = (torch.exp(-(((places - points[..., axis, None]) / spread) ** 2) / 2) for axis in (0, 1))
-    target = (along_y[..., :, None] * along_x[..., None, :]).flatten(2)
+    cells = maps.shape[-1]
+    # Heat maps are drawn between the middles of the outermost cells, which lie inside the crop's border.
+    outermost = cell_positions(cells, maps.device)[-1]
+    target = gaussian_heatmaps(points / outermost, cells, cells, variance=(2 / (cells - 1)) ** 2).flatten(2)
     target = target / target.sum(-1, keepdim=True).clamp_min(1e-6)
     return -(target * maps.float().flatten(2).log_softmax(-1)).sum(-1)
 
