@@ -5,6 +5,8 @@ from typing import Any, Literal
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from .limb_warp import LIMBS
+
 
 @strict
 class AdaATConfig(PreTrainedConfig):
@@ -36,13 +38,16 @@ class AdaATConfig(PreTrainedConfig):
         blend_channels (`bool`, *optional*, defaults to `False`): See [`blend_channel_neighbours`].
         channel_order (`str`, *optional*, defaults to `"rgb"`): Order inside the network; `"bgr"` for converted weights.
             Inputs and outputs are always RGB.
-        prewarp (`bool`, *optional*, defaults to `False`): Warp the source by a thin-plate spline through the key points;
-            the network sees the result and paints a correction of it.
-        prewarp_regularization (`float`, *optional*, defaults to 0.002): Smoothing of that spline.
+        prewarp (`bool`, *optional*, defaults to `False`): Warp the source by the key points; the network sees the result
+            and paints a correction of it.
+        prewarp_kind (`str`, *optional*, defaults to `"spline"`): `"spline"`, a thin-plate spline through the key points
+            (faces), or `"limbs"`, which moves the parts of a body (18 key points; see [`move_limbs`]).
+        prewarp_regularization (`float`, *optional*, defaults to 0.002): Smoothing of the spline.
         skip_strides (`tuple[int, ...]`, *optional*, defaults to `()`): Encoder levels, by their stride, whose features
             reach the decoder, each through its own operator.
         blend_mask (`bool`, *optional*, defaults to `False`): Predict, per pixel, how much to take from the painted
             picture and how much from the source.
+        multi_source (`bool`, *optional*, defaults to `False`): Accept several source pictures of a subject.
 
     Example:
     ```python
@@ -72,9 +77,18 @@ class AdaATConfig(PreTrainedConfig):
     blend_channels: bool = False
     channel_order: Literal["rgb", "bgr"] = "rgb"
     prewarp: bool = False
+    prewarp_kind: Literal["spline", "limbs"] = "spline"
     prewarp_regularization: int | float = 0.002
     skip_strides: list[int] | tuple[int, ...] = ()
     blend_mask: bool = False
+    multi_source: bool = False
+
+    @property
+    def picture_channels(self) -> int:
+        """Channels of the pictures that the network sees: the source, its warped copy, and with limbs two masks."""
+        if not self.prewarp:
+            return 3
+        return 8 if self.prewarp_kind == "limbs" else 6
 
     @property
     def size_divisor(self) -> int:
@@ -96,6 +110,10 @@ class AdaATConfig(PreTrainedConfig):
             raise ValueError(f"skip_strides is {tuple(self.skip_strides)}, expected some of {strides[:-1]}.")
         if self.num_keypoints < 1:
             raise ValueError(f"num_keypoints is {self.num_keypoints}, expected at least 1.")
+        if self.prewarp_kind == "limbs" and self.num_keypoints not in LIMBS:
+            raise ValueError(
+                f"prewarp_kind is 'limbs' with {self.num_keypoints} key points, expected one of {sorted(LIMBS)}."
+            )
         if self.heatmap_variance <= 0:
             raise ValueError(f"heatmap_variance is {self.heatmap_variance}, expected a positive number.")
 
@@ -104,8 +122,8 @@ class AdaATConfig(PreTrainedConfig):
         """Make a configuration by name.
 
         Args:
-            name (`str`): `"paper-face"`, `"paper-person"`, `"paper-half"` (half the paper's width), `"modern"` or
-                `"compact"` (a network for laptops with the additions beyond the paper).
+            name (`str`): `"paper-face"`, `"paper-person"`, `"paper-half"` (half the paper's width), `"modern"`,
+                `"compact"` (a network for laptops with the additions beyond the paper) or `"compact-person"`.
             overrides: Fields that differ from the preset.
 
         Raises:
@@ -117,6 +135,18 @@ class AdaATConfig(PreTrainedConfig):
 
 
 _MODERN = {"prewarp": True, "blend_mask": True, "heatmap_stride": 4, "heatmap_variance": 0.003}
+_COMPACT = {
+    "encoder_channels": (16, 48, 96, 160),
+    "encoder_blocks": 1,
+    "feature_channels": 192,
+    "code_channels": 192,
+    "code_blocks": 3,
+    "alignment_channels": 128,
+    "alignment_blocks": 2,
+    "decoder_blocks": 1,
+    "skip_strides": (2, 4),
+    **_MODERN,
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "paper-face": {},
     "paper-person": {"num_keypoints": 18, "code_blocks": 4},
@@ -127,19 +157,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "alignment_channels": 128,
     },
     "modern": {"num_keypoints": 96, "skip_strides": (1, 2), **_MODERN},
-    "compact": {
-        "num_keypoints": 96,
-        "encoder_channels": (16, 48, 96, 160),
-        "encoder_blocks": 1,
-        "feature_channels": 192,
-        "code_channels": 192,
-        "code_blocks": 3,
-        "alignment_channels": 128,
-        "alignment_blocks": 2,
-        "decoder_blocks": 1,
-        "skip_strides": (2, 4),
-        **_MODERN,
-    },
+    "compact": {"num_keypoints": 96, **_COMPACT},
+    "compact-person": {"num_keypoints": 18, **_COMPACT, "prewarp_kind": "limbs", "multi_source": True},
 }
 
 

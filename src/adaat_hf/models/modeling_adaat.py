@@ -12,10 +12,12 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .blocks import AdaptiveInstanceNorm, DownBlock, ResBlock, SameBlock, UpBlock
+from .alignment import AlignedSkip, AlignmentModule, DenseFlow, TransformationEncoder
+from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
-from .operator import AdaptiveAffine, start_constant
+from .limb_warp import move_limbs
+from .operator import start_constant
 
 
 # The blend starts out preferring the painted picture, which with `prewarp` starts out as the warped source.
@@ -32,7 +34,9 @@ class AdaATGeneratorOutput(ModelOutput):
         painted (`Tensor` of shape (B, 3, H, W), *optional*): With `blend_mask`, the network's own picture before blending.
         blend (`Tensor` of shape (B, 1, H, W), *optional*): With `blend_mask`, the share of the painted picture; the rest
             is the source.
-        warped (`Tensor` of shape (B, 3, H, W), *optional*): With `prewarp`, the source warped by the key points.
+        warped (`Tensor` of shape (B, 3, H, W), *optional*): With `prewarp`, the source warped by the key points (several
+            sources: mixed as `source_shares` says).
+        source_shares (`Tensor` of shape (B, S, H, W), *optional*): With several sources, how much each one counts.
         features (`tuple[Tensor, Tensor]`, *optional*): With `output_features`, the maps before and after the first
             alignment (paper, figure 6).
     """
@@ -41,6 +45,7 @@ class AdaATGeneratorOutput(ModelOutput):
     painted: Tensor | None = None
     blend: Tensor | None = None
     warped: Tensor | None = None
+    source_shares: Tensor | None = None
     features: tuple[Tensor, Tensor] | None = None
 
 
@@ -66,107 +71,14 @@ class AdaATPreTrainedModel(PreTrainedModel):
                 init.constant_(module.bias, start)
 
 
-class TransformationEncoder(nn.Module):
-    """Feature maps to the code vector that drives all operators."""
+@dataclass(frozen=True)
+class _Pose:
+    """Key points and visibility of all B * S source pictures and of the driving pose, repeated for each."""
 
-    def __init__(self, config: AdaATConfig) -> None:
-        super().__init__()
-        widths = [config.feature_channels] + [config.code_channels] * config.code_blocks
-        self.blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(widths))
-
-    def forward(self, feature: Tensor) -> Tensor:
-        """(B, F, H, W) to (B, D)."""
-        for block in self.blocks:
-            small = min(feature.shape[2:]) == 1
-            feature = SameBlock.forward(cast(DownBlock, block), feature) if small else block(feature)
-        return feature.mean((2, 3))
-
-
-class DenseFlow(nn.Module):
-    """The paper's ablation: one predicted flow moves all channels alike."""
-
-    def __init__(self, channels: int, align_corners: bool) -> None:
-        super().__init__()
-        self.flow = start_constant(nn.Conv2d(channels, 2, 7, padding=3))
-        self.align_corners = align_corners
-
-    def predict(self, feature: Tensor) -> Tensor:
-        """Offsets (B, 2, H, W) in normalised units."""
-        return torch.tanh(self.flow(feature).float())
-
-    def warp(self, feature: Tensor, offsets: Tensor) -> Tensor:
-        """Move `feature` (B, C, H, W) by `offsets`, resized to its resolution."""
-        height, width = feature.shape[2:]
-        offsets = F.interpolate(offsets, (height, width), mode="bilinear", align_corners=True)
-        y, x = torch.meshgrid(
-            torch.linspace(-1, 1, height, device=feature.device),
-            torch.linspace(-1, 1, width, device=feature.device),
-            indexing="ij",
-        )
-        grid = torch.stack([x, y], -1) + offsets.permute(0, 2, 3, 1)
-        return F.grid_sample(feature.float(), grid, align_corners=self.align_corners).to(feature.dtype)
-
-
-class AlignmentModule(nn.Module):
-    """Three residual stacks with an alignment after the first two and AdaIN after the third."""
-
-    def __init__(self, config: AdaATConfig) -> None:
-        super().__init__()
-        outer, inner = config.feature_channels, config.alignment_channels
-        widths = [outer] + [inner] * (config.alignment_blocks + 1) + [outer]
-        self.stacks = nn.ModuleList(nn.Sequential(*(ResBlock(a, b) for a, b in pairwise(widths))) for _ in range(3))
-        self.kind = config.alignment
-        if self.kind == "adaat":
-            self.operators = nn.ModuleList(make_operator(config, outer) for _ in range(2))
-        elif self.kind == "dense_flow":
-            self.operators = nn.ModuleList(DenseFlow(outer, config.align_corners) for _ in range(2))
-        self.adain = AdaptiveInstanceNorm(config.code_channels, outer) if config.adain else None
-
-    def forward(self, feature: Tensor, code: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
-        """Return the aligned maps, the maps before and after the first alignment, and the last dense flow if any."""
-        flow = None
-        seen = []
-        for number, stack in enumerate(self.stacks):
-            feature = stack(feature)
-            if number == 0:
-                seen.append(feature)
-            if number < 2 and self.kind == "adaat":
-                feature = self.operators[number](feature, code)
-            elif number < 2 and self.kind == "dense_flow":
-                operator = cast(DenseFlow, self.operators[number])
-                flow = operator.predict(feature)
-                feature = operator.warp(feature, flow)
-            if number == 0:
-                seen.append(feature)
-        if self.adain is not None:
-            feature = self.adain(feature, code)
-        return feature, (seen[0], seen[1]), flow
-
-
-def make_operator(config: AdaATConfig, channels: int) -> AdaptiveAffine:
-    """The operator as `config` wants it; with a pre-warped source it starts as the identity."""
-    return AdaptiveAffine(
-        config.code_channels,
-        channels,
-        align_corners=config.align_corners,
-        blend_channels=config.blend_channels,
-        start_at_identity=config.prewarp,
-    )
-
-
-class AlignedSkip(nn.Module):
-    """Merge encoder features, moved by their own operator, into the decoder."""
-
-    def __init__(self, config: AdaATConfig, channels: int) -> None:
-        super().__init__()
-        self.operator = make_operator(config, channels) if config.alignment == "adaat" else None
-        self.merge = SameBlock(2 * channels, channels)
-
-    def forward(self, feature: Tensor, skipped: Tensor, code: Tensor) -> Tensor:
-        """Both maps and the result are (B, C, H, W)."""
-        if self.operator is not None:
-            skipped = self.operator(skipped, code)
-        return self.merge(torch.cat([feature, skipped], 1))
+    here: Tensor
+    there: Tensor
+    seen_here: Tensor | None
+    seen_there: Tensor | None
 
 
 class BlendHead(nn.Module):
@@ -179,6 +91,23 @@ class BlendHead(nn.Module):
     def forward(self, feature: Tensor) -> Tensor:
         """(B, C, H, W) to (B, 1, H, W) in [0, 1]."""
         return self.conv(feature).float().sigmoid()
+
+
+class SourceFusion(nn.Module):
+    """Mix what several sources contribute, pixel by pixel, by a predicted confidence."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.confidence = start_constant(nn.Conv2d(channels, 1, 3, padding=1))
+
+    def forward(self, feature: Tensor, sources: int) -> Tensor:
+        """Features (B * S, C, H, W) to shares (B, S, 1, H, W) that add up to 1."""
+        return self.confidence(feature).float().unflatten(0, (-1, sources)).softmax(1)
+
+    @staticmethod
+    def mix(maps: Tensor, shares: Tensor) -> Tensor:
+        """Maps (B * S, C, H, W) to (B, C, H, W)."""
+        return (maps.unflatten(0, shares.shape[:2]) * shares).sum(1).to(maps.dtype)
 
 
 class AdaATGenerator(AdaATPreTrainedModel):
@@ -204,8 +133,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         widths = list(config.encoder_channels)
         outer = config.feature_channels
         maps = 2 * config.num_keypoints
-        pictures = 6 if config.prewarp else 3
-        self.stem = SameBlock(pictures + (maps if config.heatmap_stride == 1 else 0), widths[0], 7)
+        self.stem = SameBlock(config.picture_channels + (maps if config.heatmap_stride == 1 else 0), widths[0], 7)
         self.down = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(widths))
         if config.heatmap_stride > 1:
             entry = widths[config.heatmap_stride.bit_length() - 1]
@@ -230,6 +158,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
         self.to_picture = start_constant(to_picture) if config.prewarp else to_picture
         if config.blend_mask:
             self.blend_head = BlendHead(widths[0])
+        if config.multi_source:
+            self.fusion = SourceFusion(widths[0])
         self.post_init()
 
     @can_return_tuple
@@ -245,27 +175,43 @@ class AdaATGenerator(AdaATPreTrainedModel):
         """Paint the source in the driving pose.
 
         Args:
-            pixel_values (`Tensor` of shape (B, 3, H, W)): Source picture, RGB in [0, 1]; H and W are multiples of
-                `config.size_divisor`.
-            source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1], where -1 and 1 are the
+            pixel_values (`Tensor` of shape (B, 3, H, W) or (B, S, 3, H, W)): Source picture, RGB in [0, 1]; H and W are
+                multiples of `config.size_divisor`. With `config.multi_source`, S pictures of the same subject; the
+                background is the first one's.
+            source_keypoints (`Tensor` of shape (B, K, 2) or (B, S, K, 2)): (x, y) in [-1, 1], where -1 and 1 are the
                 centres of the border pixels.
-            source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point, which
-                then draws nothing.
+            driving_keypoints (`Tensor` of shape (B, K, 2)): The same points in the wanted pose.
+            source_visibility (`Tensor` of shape (B, K) or (B, S, K), *optional*): 0 for a missing point, which then draws
+                nothing.
+            driving_visibility (`Tensor` of shape (B, K), *optional*): The same for the driving points.
             output_features (`bool`, *optional*, defaults to `False`): Also return the maps around the first alignment.
 
         Raises:
-            ValueError: if the picture's size or the number of key points does not fit the configuration.
+            ValueError: if the picture's size, the number of pictures or of key points does not fit the configuration.
         """
+        if pixel_values.ndim == 4:
+            pixel_values, source_keypoints = pixel_values[:, None], source_keypoints[:, None]
+            source_visibility = None if source_visibility is None else source_visibility[:, None]
         self._check_inputs(pixel_values, source_keypoints, driving_keypoints)
-        source = pixel_values.flip(1) if self.config.channel_order == "bgr" else pixel_values
-        warped = self._prewarp(source, source_keypoints, driving_keypoints, source_visibility, driving_visibility)
-        maps = self._heatmaps(source, source_keypoints, driving_keypoints, source_visibility, driving_visibility)
-        feature, levels = self._encode(source, warped, maps)
+        count = pixel_values.shape[1]
+        source = (pixel_values.flip(2) if self.config.channel_order == "bgr" else pixel_values).flatten(0, 1)
+        pose = _Pose(
+            source_keypoints.flatten(0, 1),
+            driving_keypoints.repeat_interleave(count, 0),
+            None if source_visibility is None else source_visibility.flatten(0, 1),
+            None if driving_visibility is None else driving_visibility.repeat_interleave(count, 0),
+        )
+        warped, masks = self._prewarp(source, pose, count)
+        feature, levels = self._encode(source, warped, masks, self._heatmaps(source, pose))
         code = self.transformation_encoder(feature)
         feature, seen, flow = self.alignment(feature, code)
         feature = self._decode(feature, levels, code, flow)
+        shares = self.fusion(feature, count) if count > 1 else None
+        if shares is not None:
+            feature = self.fusion.mix(feature, shares)
+            warped = None if warped is None else self.fusion.mix(warped, shares)
         painted = self._paint(feature, warped)
-        images, blend = self._blend(painted, source, feature)
+        images, blend = self._blend(painted, source[::count], feature)
         if self.config.channel_order == "bgr":
             images, painted = images.flip(1), painted.flip(1)
         return AdaATGeneratorOutput(
@@ -273,45 +219,65 @@ class AdaATGenerator(AdaATPreTrainedModel):
             painted=painted if blend is not None else None,
             blend=blend,
             warped=warped,
+            source_shares=None if shares is None else shares[:, :, 0],
             features=seen if output_features else None,
         )
 
     def _check_inputs(self, pixel_values: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor) -> None:
         divisor = self.config.size_divisor
-        if pixel_values.ndim != 4 or pixel_values.shape[1] != 3:
-            raise ValueError(f"pixel_values has shape {tuple(pixel_values.shape)}, expected (B, 3, H, W).")
-        height, width = pixel_values.shape[2:]
+        if pixel_values.ndim != 5 or pixel_values.shape[2] != 3:
+            raise ValueError(
+                f"pixel_values has shape {tuple(pixel_values.shape)}, expected (B, 3, H, W) or (B, S, 3, H, W)."
+            )
+        batch, count, _, height, width = pixel_values.shape
+        if count > 1 and not self.config.multi_source:
+            raise ValueError(f"There are {count} source pictures, but this network was made for one (multi_source).")
         if height % divisor or width % divisor:
             raise ValueError(f"The picture is {width}x{height}, expected multiples of {divisor} in width and height.")
-        expected = (len(pixel_values), self.config.num_keypoints, 2)
-        for name, points in (("source_keypoints", source_keypoints), ("driving_keypoints", driving_keypoints)):
-            if points.shape != expected:
-                raise ValueError(f"{name} has shape {tuple(points.shape)}, expected {expected}.")
+        points = self.config.num_keypoints
+        if source_keypoints.shape != (batch, count, points, 2):
+            raise ValueError(
+                f"source_keypoints has shape {tuple(source_keypoints.shape)}, expected {(batch, count, points, 2)}"
+                " (B, S, K, 2), or without S for one picture."
+            )
+        if driving_keypoints.shape != (batch, points, 2):
+            raise ValueError(
+                f"driving_keypoints has shape {tuple(driving_keypoints.shape)}, expected {(batch, points, 2)}."
+            )
 
-    def _prewarp(
-        self, source: Tensor, here: Tensor, there: Tensor, seen_here: Tensor | None, seen_there: Tensor | None
-    ) -> Tensor | None:
+    def _prewarp(self, source: Tensor, pose: _Pose, count: int) -> tuple[Tensor | None, list[Tensor]]:
+        """The pre-warped source and masks that belong to it; all sources stand before the first one's background."""
         if not self.config.prewarp:
-            return None
-        seen = seen_here if seen_there is None else seen_there if seen_here is None else seen_here * seen_there
+            return None, []
+        if self.config.prewarp_kind == "limbs":
+            moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there)
+            background = moved.background[::count].repeat_interleave(count, 0)
+            return moved.over(background), [moved.driving_coverage, moved.source_coverage]
+        seen = pose.seen_here if pose.seen_there is None else pose.seen_there
+        if pose.seen_here is not None and pose.seen_there is not None:
+            seen = pose.seen_here * pose.seen_there
         flow = thin_plate_flow(
-            here, there, *source.shape[2:], regularization=self.config.prewarp_regularization, visibility=seen
+            pose.here,
+            pose.there,
+            *source.shape[2:],
+            regularization=self.config.prewarp_regularization,
+            visibility=seen,
         )
         warped = F.grid_sample(source.float(), flow, padding_mode="border", align_corners=True)
-        return warped.to(source.dtype)
+        return warped.to(source.dtype), []
 
-    def _heatmaps(
-        self, source: Tensor, here: Tensor, there: Tensor, seen_here: Tensor | None, seen_there: Tensor | None
-    ) -> Tensor:
+    def _heatmaps(self, source: Tensor, pose: _Pose) -> Tensor:
         stride = self.config.heatmap_stride
         height, width = source.shape[2] // stride, source.shape[3] // stride
         variance = self.config.heatmap_variance
-        maps = [gaussian_heatmaps(here, height, width, variance, seen_here)]
-        maps.append(gaussian_heatmaps(there, height, width, variance, seen_there))
+        maps = [gaussian_heatmaps(pose.here, height, width, variance, pose.seen_here)]
+        maps.append(gaussian_heatmaps(pose.there, height, width, variance, pose.seen_there))
         return torch.cat(maps, 1).to(source.dtype)
 
-    def _encode(self, source: Tensor, warped: Tensor | None, maps: Tensor) -> tuple[Tensor, list[Tensor]]:
-        inputs = [source] if warped is None else [source, warped]
+    def _encode(
+        self, source: Tensor, warped: Tensor | None, masks: list[Tensor], maps: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        inputs = [source] if warped is None else [source, warped, *masks]
         if self.config.heatmap_stride == 1:
             inputs.append(maps)
         feature = self.stem(torch.cat(inputs, 1))

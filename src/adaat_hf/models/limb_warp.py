@@ -1,0 +1,249 @@
+"""Move the parts of a body from the source pose to the driving pose, each like a rigid limb."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+# How fast a part's coverage falls off at its outline, in units of its radius.
+SOFTNESS = 0.12
+# Parts are mixed by their distance; the closer one wins where they differ by more than about a fifth of a radius.
+SHARPNESS = 14.0
+# The source's body is erased with this much margin, so that its outline does not stay in the background.
+ERASE_MARGIN = 1.3
+# A foreshortened limb counts as at least this long, in body sizes: its picture cannot be stretched without end.
+SHORTEST = 0.08
+# Levels of the pyramid that fills the erased body from its surroundings.
+FILL_LEVELS = 7
+MIN_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True)
+class Limb:
+    """One rigid part of a body: a capsule along an axis.
+
+    Args:
+        start, end (`tuple[int, ...]`): Key points whose visible mean is an end of the axis.
+        typical (`float`): Length of the axis in body sizes when seen from the side.
+        radius (`float`): Half the thickness in body sizes.
+        beyond (`float`, *optional*, defaults to 0.0): How far the part goes on beyond its end, in axis lengths (a hand
+            beyond the wrist).
+        across (`tuple[int, int]`, *optional*): Key points whose distance scales the thickness, otherwise the body's size
+            does.
+        rank (`float`, *optional*, defaults to 0.0): Preference where parts overlap, in radii.
+    """
+
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+    typical: float
+    radius: float
+    beyond: float = 0.0
+    across: tuple[int, int] | None = None
+    rank: float = 0.0
+
+
+# The 18 points of OpenPose's COCO model; the body's size is the distance from the hips to the shoulders.
+BODY18_LIMBS = (
+    Limb((2, 5), (8, 11), 1.0, 0.38, beyond=0.12, across=(2, 5)),
+    Limb((1, 2, 5), (0, 14, 15, 16, 17), 0.42, 0.24, beyond=0.45),
+    Limb((8,), (9,), 0.85, 0.22),
+    Limb((9,), (10,), 0.8, 0.15, beyond=0.28),
+    Limb((11,), (12,), 0.85, 0.22),
+    Limb((12,), (13,), 0.8, 0.15, beyond=0.28),
+    Limb((2,), (3,), 0.6, 0.14, rank=0.3),
+    Limb((3,), (4,), 0.5, 0.12, beyond=0.5, rank=0.5),
+    Limb((5,), (6,), 0.6, 0.14, rank=0.3),
+    Limb((6,), (7,), 0.5, 0.12, beyond=0.5, rank=0.5),
+)
+LIMBS = {18: BODY18_LIMBS}
+
+
+@dataclass(frozen=True)
+class MovedBody:
+    """
+    A source picture whose body parts were moved.
+
+    Args:
+        parts (`Tensor` of shape (B, 3, H, W)): The parts in the driving pose, continued beyond their outlines.
+        background (`Tensor` of shape (B, 3, H, W)): The source with its body filled from the surroundings.
+        driving_coverage, source_coverage (`Tensor` of shape (B, 1, H, W)): Where the body is to be and where it was, in
+            [0, 1].
+    """
+
+    parts: Tensor
+    background: Tensor
+    driving_coverage: Tensor
+    source_coverage: Tensor
+
+    def over(self, background: Tensor) -> Tensor:
+        """The parts in front of a background (B, 3, H, W)."""
+        return self.driving_coverage * self.parts + (1 - self.driving_coverage) * background
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Axes of all limbs in one picture, in units of half its height: (B, L, 2), (B, L, 2), (B, L), (B, L), (B,)."""
+
+    start: Tensor
+    end: Tensor
+    thickness: Tensor
+    seen: Tensor
+    size: Tensor
+
+
+def move_limbs(
+    source: Tensor,
+    source_keypoints: Tensor,
+    driving_keypoints: Tensor,
+    source_visibility: Tensor | None = None,
+    driving_visibility: Tensor | None = None,
+) -> MovedBody:
+    """Move the parts of the body in `source` to the driving pose.
+
+    Each part is a capsule around a limb that turns, shifts and stretches along its axis, so that hands, feet and clothes
+    go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018). Where the body was, the background is
+    filled from its surroundings; where a part is seen in one of the poses only, it is left out.
+
+    Args:
+        source (`Tensor` of shape (B, 3, H, W)): Picture.
+        source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
+        source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+    """
+    height, width = source.shape[2:]
+    aspect = (width - 1) / (height - 1)
+    limbs = LIMBS[source_keypoints.shape[1]]
+    here = _axes(source_keypoints, source_visibility, aspect, limbs)
+    there = _axes(driving_keypoints, driving_visibility, aspect, limbs)
+    pixels = _pixels(height, width, aspect, source.device)
+    both = here.seen * there.seen
+    position, distance = _driving_frame(pixels, there, limbs)
+    places = _source_places(position, here, there)
+    ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
+    hidden = (1 - both)[..., None] * 1e4
+    share = torch.softmax(SHARPNESS * (ranks - distance) - hidden, 1)
+    coverage = _coverage(distance + hidden, height, width)
+    # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
+    parts = _sample_parts(source, places, share, aspect)
+    _, old = _driving_frame(pixels, here, limbs, margin=ERASE_MARGIN)
+    erased = _coverage(old + (1 - here.seen)[..., None] * 1e4, height, width)
+    background = fill(source.float(), 1 - erased)
+    return MovedBody(*(value.to(source.dtype) for value in (parts, background, coverage, erased)))
+
+
+def _axes(keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs: tuple[Limb, ...]) -> _Axes:
+    points = keypoints.float() * keypoints.new_tensor([aspect, 1.0]).float()
+    seen = torch.ones_like(points[..., 0]) if visibility is None else (visibility > 0).float()
+    ends = [[_mean(points, seen, members) for members in (limb.start, limb.end)] for limb in limbs]
+    start, end = (torch.stack([pair[side][0] for pair in ends], 1) for side in (0, 1))
+    present = torch.stack([pair[0][1] * pair[1][1] for pair in ends], 1)
+    length = (end - start).norm(dim=-1)
+    typical = torch.tensor([limb.typical for limb in limbs], device=points.device)
+    # Projection only shortens limbs, so the longest ones, measured by what is typical, tell the body's size.
+    size = (length / typical * present).topk(3, 1).values.mean(1).clamp_min(0.05)
+    thickness = [
+        _width(points, seen, limb.across, size) if limb.across is not None else size for limb in limbs
+    ]
+    return _Axes(start, end, torch.stack(thickness, 1), present, size)
+
+
+def _mean(points: Tensor, seen: Tensor, members: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    weight = seen[:, members, None]
+    count = weight.sum(1)
+    return (points[:, members] * weight).sum(1) / count.clamp_min(1), (count[:, 0] > 0).float()
+
+
+def _width(points: Tensor, seen: Tensor, across: tuple[int, int], size: Tensor) -> Tensor:
+    """Seen width of a part as a share of its usual 0.75 body sizes, as a thickness."""
+    first, second = across
+    measured = (points[:, first] - points[:, second]).norm(dim=-1) / 0.75
+    both = seen[:, first] * seen[:, second]
+    return torch.maximum(torch.minimum(torch.where(both > 0, measured, size), 1.2 * size), 0.55 * size)
+
+
+def _pixels(height: int, width: int, aspect: float, device: torch.device) -> Tensor:
+    """Positions (H * W, 2) of the pixels in units of half the height."""
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height, device=device), torch.linspace(-aspect, aspect, width, device=device), indexing="ij"
+    )
+    return torch.stack([x, y], -1).reshape(-1, 2)
+
+
+def _driving_frame(
+    pixels: Tensor, axes: _Axes, limbs: tuple[Limb, ...], margin: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Pixels along and across every axis (B, L, P, 2), and their distance from the capsule's axis in radii (B, L, P)."""
+    along, length = _direction(axes)
+    offset = pixels[None, None] - axes.start[:, :, None]
+    forward = (offset * along[:, :, None]).sum(-1)
+    normal = torch.stack([-along[..., 1], along[..., 0]], -1)
+    sideways = (offset * normal[:, :, None]).sum(-1)
+    beyond = torch.tensor([limb.beyond for limb in limbs], device=pixels.device)
+    radius = torch.tensor([limb.radius for limb in limbs], device=pixels.device) * axes.thickness * margin
+    reach = length * (1 + beyond)
+    past = forward - forward.clamp_min(0).minimum(reach[..., None])
+    distance = (past.square() + sideways.square() + 1e-12).sqrt() / radius[..., None]
+    return torch.stack([forward, sideways], -1), distance
+
+
+def _direction(axes: _Axes) -> tuple[Tensor, Tensor]:
+    """Unit vector (B, L, 2) and length (B, L) of every axis; a vanishing one points down."""
+    vector = axes.end - axes.start
+    length = vector.norm(dim=-1, keepdim=True)
+    down = torch.zeros_like(vector)
+    down[..., 1] = 1
+    direction = torch.where(length > 1e-4, vector / length.clamp_min(1e-4), down)
+    return direction, length[..., 0].maximum(SHORTEST * axes.size[:, None])
+
+
+def _source_places(position: Tensor, here: _Axes, there: _Axes) -> Tensor:
+    """Where positions (B, L, P, 2) in the driving limbs' frames lie in the source, in units of half the height."""
+    along, length = _direction(here)
+    _, driving_length = _direction(there)
+    normal = torch.stack([-along[..., 1], along[..., 0]], -1)
+    stretch = (length / driving_length)[..., None, None]
+    widen = (here.thickness / there.thickness)[..., None, None]
+    return (
+        here.start[:, :, None]
+        + position[..., :1] * stretch * along[:, :, None]
+        + position[..., 1:] * widen * normal[:, :, None]
+    )
+
+
+def _coverage(distance: Tensor, height: int, width: int) -> Tensor:
+    nearest = distance.amin(1)
+    return torch.sigmoid((1 - nearest) / SOFTNESS).unflatten(1, (height, width))[:, None]
+
+
+def _sample_parts(source: Tensor, places: Tensor, share: Tensor, aspect: float) -> Tensor:
+    batch, _, height, width = source.shape
+    grid = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
+    picture = source.float()
+    total = torch.zeros_like(picture)
+    for number in range(places.shape[1]):
+        sampled = F.grid_sample(picture, grid[:, number], padding_mode="border", align_corners=True)
+        total = total + share[:, number].view(batch, 1, height, width) * sampled
+    return total
+
+
+def fill(picture: Tensor, weight: Tensor) -> Tensor:
+    """Fill what has no weight from its surroundings, by a pyramid of weighted means (push-pull; Gortler et al., 1996).
+
+    Args:
+        picture (`Tensor` of shape (B, C, H, W)): Picture.
+        weight (`Tensor` of shape (B, 1, H, W)): 1 where the picture stays, 0 where it is to be filled.
+    """
+    levels = [(picture * weight, weight)]
+    while len(levels) < FILL_LEVELS and min(levels[-1][1].shape[2:]) > 1:
+        levels.append((F.avg_pool2d(levels[-1][0], 2, ceil_mode=True), F.avg_pool2d(levels[-1][1], 2, ceil_mode=True)))
+    values, weights = levels[-1]
+    filled = values.sum((2, 3), keepdim=True) / weights.sum((2, 3), keepdim=True).clamp_min(MIN_WEIGHT)
+    for values, weights in reversed(levels):
+        filled = F.interpolate(filled, values.shape[2:], mode="bilinear", align_corners=False)
+        trust = (weights * 2).clamp(0, 1) if weights is not levels[0][1] else weights
+        filled = trust * values / weights.clamp_min(MIN_WEIGHT) + (1 - trust) * filled
+    return filled
+
+
+__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "fill", "move_limbs"]
