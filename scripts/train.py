@@ -25,7 +25,7 @@ def main() -> None:
     args = parser.parse_args()
     chosen = {"output_dir": args.output_dir, "time_limit": args.time_limit, "max_steps": args.max_steps}
     settings = TrainingArguments.from_yaml(args.config, **{k: v for k, v in chosen.items() if v is not None})
-    face_model = load_face_model(args.face_model) if settings.fitted_keypoints else None
+    face_model = load_face_model(args.face_model) if settings.task == "face" and settings.fitted_keypoints else None
     Trainer(settings, face_model).train()
 
 

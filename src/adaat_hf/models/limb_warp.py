@@ -117,19 +117,43 @@ def move_limbs(
     here = _axes(source_keypoints, source_visibility, aspect, limbs)
     there = _axes(driving_keypoints, driving_visibility, aspect, limbs)
     pixels = _pixels(height, width, aspect, source.device)
-    both = here.seen * there.seen
     position, distance = _driving_frame(pixels, there, limbs)
     places = _source_places(position, here, there)
     ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
-    hidden = (1 - both)[..., None] * 1e4
+    hidden = _hidden(here.seen * there.seen)
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden, 1)
     coverage = _coverage(distance + hidden, height, width)
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     parts = _sample_parts(source, places, share, aspect)
-    _, old = _driving_frame(pixels, here, limbs, margin=ERASE_MARGIN)
-    erased = _coverage(old + (1 - here.seen)[..., None] * 1e4, height, width)
+    erased = body_coverage(source_keypoints, source_visibility, height, width, ERASE_MARGIN)
     background = fill(source.float(), 1 - erased)
     return MovedBody(*(value.to(source.dtype) for value in (parts, background, coverage, erased)))
+
+
+def body_coverage(
+    keypoints: Tensor, visibility: Tensor | None, height: int, width: int, margin: float = 1.0
+) -> Tensor:
+    """Where a body is, by its limbs' capsules.
+
+    Args:
+        keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
+        visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+        height, width (`int`): Size of the map.
+        margin (`float`, *optional*, defaults to 1.0): Factor of the limbs' thickness.
+
+    Returns:
+        `Tensor` of shape (B, 1, H, W): in [0, 1].
+    """
+    aspect = (width - 1) / (height - 1)
+    limbs = LIMBS[keypoints.shape[1]]
+    axes = _axes(keypoints, visibility, aspect, limbs)
+    _, distance = _driving_frame(_pixels(height, width, aspect, keypoints.device), axes, limbs, margin)
+    return _coverage(distance + _hidden(axes.seen), height, width)
+
+
+def _hidden(seen: Tensor) -> Tensor:
+    """Distance (B, L, 1) that keeps unseen limbs (B, L) out of everything."""
+    return (1 - seen)[..., None] * 1e4
 
 
 def _axes(keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs: tuple[Limb, ...]) -> _Axes:
@@ -246,4 +270,4 @@ def fill(picture: Tensor, weight: Tensor) -> Tensor:
     return filled
 
 
-__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "fill", "move_limbs"]
+__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "fill", "move_limbs"]

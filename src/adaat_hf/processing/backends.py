@@ -6,6 +6,8 @@ import torch
 
 from ..bundled import bundled_path
 from ..models.modeling_landmarker import AdaATLandmarker
+from .bodies_mediapipe import MediaPipeBodyDetector
+from .body_keypoints import BodyDetector
 from .landmarks import FaceLandmarker
 from .landmarks_mediapipe import MediaPipeLandmarker, fetch_model
 from .landmarks_torch import TorchLandmarker
@@ -31,3 +33,18 @@ def open_landmarker(name: str) -> FaceLandmarker:
     if (folder / "config.json").is_file():
         return TorchLandmarker(AdaATLandmarker.from_pretrained(folder, dtype=torch.float32))
     raise ValueError(f"There is no landmark detector {name!r}, expected 'mediapipe:<path>' or a landmarker's folder.")
+
+
+def open_body_detector(name: str) -> BodyDetector:
+    """Open a detector of body key points.
+
+    Args:
+        name (`str`): `"mediapipe:<path of a pose_landmarker.task>"`.
+
+    Raises:
+        ValueError: if the text names no detector.
+    """
+    kind, _, argument = name.partition(":")
+    if kind == "mediapipe" and argument:
+        return MediaPipeBodyDetector(argument)
+    raise ValueError(f"There is no body detector {name!r}, expected 'mediapipe:<path>'.")

@@ -1,4 +1,4 @@
-"""What every face-landmark detector returns and accepts, whatever does the work behind it."""
+"""What every landmark detector returns and accepts, whatever does the work behind it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,12 +12,12 @@ MESH478 = "mesh478"
 
 
 @dataclass(frozen=True)
-class FaceLandmarks:
-    """The landmarks of one face in one picture.
+class Landmarks:
+    """The key points of one face or body in one picture.
 
     Args:
         points (`np.ndarray` of shape (K, 2)): Pixel positions (x, y); the centre of the top left pixel is (0, 0).
-        layout (`str`): `"mesh478"` (MediaPipe), `"face96"`, `"ibug70"` or `"ibug68"`.
+        layout (`str`): Name of the points' order.
         visibility (`np.ndarray` of shape (K,)): 1 for a usable point, 0 for a missing one.
         score (`float`): Detector's confidence in [0, 1].
     """
@@ -40,6 +40,16 @@ class FaceLandmarks:
         """Length of the longer side of `box`, in pixels."""
         left, top, right, bottom = self.box
         return max(right - left, bottom - top)
+
+
+@dataclass(frozen=True)
+class FaceLandmarks(Landmarks):
+    """
+    The landmarks of one face in one picture; see [`Landmarks`].
+
+    Args:
+        layout (`str`): `"mesh478"` (MediaPipe), `"face96"`, `"ibug70"` or `"ibug68"`.
+    """
 
     def as_face96(self) -> tuple[np.ndarray, np.ndarray]:
         """Convert to the layout that the face model is fitted to.

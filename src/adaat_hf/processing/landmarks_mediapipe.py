@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +45,27 @@ def fetch_model(where: str) -> Path:
         raise ValueError(f"The MediaPipe model cannot be had from {where!r}: {error}") from error
 
 
+def import_mediapipe(user: str) -> tuple[Any, Any]:
+    """The modules `mediapipe` and `mediapipe.tasks.python.vision`, with an error that names who needs them."""
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import vision
+    except ImportError as error:
+        raise ImportError(f"{user} needs the package `mediapipe`: pip install 'adaat-hf[mediapipe]'.") from error
+    return mediapipe, vision
+
+
+def release_at_exit(model: Any) -> None:
+    """MediaPipe's finaliser fails with a traceback once the interpreter is shutting down; the process ends anyway."""
+    atexit.register(setattr, model, "_handle", None)
+
+
+def as_mediapipe_image(mediapipe: Any, frame: np.ndarray) -> Any:
+    """Wrap a frame (H, W, 3), RGB, uint8."""
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+
+
 class MediaPipeLandmarker:
     """Landmarks of up to `max_faces` faces by MediaPipe Tasks, frame by frame and without state.
 
@@ -69,23 +91,15 @@ class MediaPipeLandmarker:
             raise ValueError(
                 f"{str(path)!r} has sha256 {digest}, expected {MODEL_SHA256} (the official Face Landmarker)."
             )
-        os.environ.setdefault("GLOG_minloglevel", "2")
-        try:
-            import mediapipe
-            from mediapipe.tasks.python import BaseOptions, vision
-        except ImportError as error:
-            raise ImportError(
-                "MediaPipeLandmarker needs the package `mediapipe`: pip install 'adaat-hf[mediapipe]'."
-            ) from error
+        mediapipe, vision = import_mediapipe("MediaPipeLandmarker")
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(path)),
+            base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(path)),
             num_faces=max_faces,
             min_face_detection_confidence=min_confidence,
         )
         self._mediapipe = mediapipe
         self._model = vision.FaceLandmarker.create_from_options(options)
-        # MediaPipe's finaliser fails with a traceback once the interpreter is shutting down; the process ends anyway.
-        atexit.register(setattr, self._model, "_handle", None)
+        release_at_exit(self._model)
 
     def detect(self, frames: np.ndarray) -> list[list[FaceLandmarks]]:
         """See [`FaceLandmarker.detect`]; layout `"mesh478"`."""
@@ -93,9 +107,8 @@ class MediaPipeLandmarker:
 
     def _detect_one(self, frame: np.ndarray) -> list[FaceLandmarks]:
         height, width = frame.shape[:2]
-        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
         faces = []
-        for found in self._model.detect(image).face_landmarks:
+        for found in self._model.detect(as_mediapipe_image(self._mediapipe, frame)).face_landmarks:
             points = np.array([[point.x * width, point.y * height] for point in found], np.float32) - 0.5
             faces.append(FaceLandmarks(points, MESH478, np.ones(len(points), np.float32)))
         return sorted(faces, key=lambda face: -face.size)

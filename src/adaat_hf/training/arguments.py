@@ -15,17 +15,21 @@ class TrainingArguments:
 
     Args that control the data:
         output_dir (`str`): Where checkpoints, logs and the trained model go.
-        train_data (`list[str]`): Folders of packs (scripts/prepare_clips.py).
-        validation_data (`str`, *optional*): Folder of packs with other identities.
+        task (`str`): `"face"` (pairs of frames of a clip) or `"person"` (pairs of pictures of a person).
+        train_data (`list[str]`): Folders of packs (scripts/prepare_clips.py), or of picture pairs
+            (scripts/prepare_people.py, scripts/prepare_deepfashion.py).
+        validation_data (`str`, *optional*): Such a folder with other identities.
         exclude (`list[str]`): Clips left out of the training data, by a part of their key.
         keep (`dict[str, list[str]]`): Facts that a training clip must have, such as `{tier: [A]}`.
         sampling (`dict[str, dict[str, float]]`): Relative frequency of clips by a fact, such as
             `{origin: {generated: 0.3}}`.
-        resolution (`int`): Side of the pictures.
+        resolution (`int` or `[int, int]`): Side of the pictures, or their height and width.
         augment (`bool`): Colour, mirror and placement changes, the same for source and driving picture.
         hard_pairs (`float`): Probability of choosing, among candidate driving frames, the one that differs most: in half
             of the cases by its key points, otherwise by how far eyes and mouth are open.
         fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
+        second_source (`float`): Share of batches with a second source picture of the person.
+    `exclude`, `keep`, `sampling`, `hard_pairs` and `fitted_keypoints` are for faces, `second_source` for persons.
     Args that control the model:
         preset (`str`), model (`dict`): See [`AdaATConfig.from_preset`].
         discriminator (`dict`): Fields of [`AdaATDiscriminatorConfig`].
@@ -37,7 +41,8 @@ class TrainingArguments:
         lpips_weight (`float`), lpips_backbone (`str`, *optional*): LPIPS (AlexNet) as a loss, its weights file.
         pixel_weight (`float`): Weight of the L1 distance.
         adversarial_weight (`float`), adversarial_start (`int`): LSGAN weight, and the step at which it begins.
-        eyes_mouth_weight (`float`): Additional weight of eyes and mouth in pixel and perceptual losses.
+        eyes_mouth_weight (`float`): Additional weight of eyes and mouth in pixel and perceptual losses (faces).
+        body_weight (`float`): The same for where the body is or was (persons).
     Args that control the optimisation:
         batch_size, gradient_accumulation_steps, max_steps, warmup_steps, seed, num_workers
         learning_rate, discriminator_learning_rate, adam_beta1, adam_beta2, max_grad_norm
@@ -52,14 +57,16 @@ class TrainingArguments:
 
     output_dir: str
     train_data: list[str]
+    task: Literal["face", "person"] = "face"
     validation_data: str | None = None
     exclude: list[str] = field(default_factory=list)
     keep: dict[str, Any] = field(default_factory=dict)
     sampling: dict[str, Any] = field(default_factory=dict)
-    resolution: int = 256
+    resolution: int | list[int] = 256
     augment: bool = True
     hard_pairs: float = 0.5
     fitted_keypoints: float = 0.25
+    second_source: float = 0.0
 
     preset: str = "compact"
     model: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +83,7 @@ class TrainingArguments:
     adversarial_weight: float = 1.0
     adversarial_start: int = 0
     eyes_mouth_weight: float = 0.0
+    body_weight: float = 0.0
 
     batch_size: int = 8
     gradient_accumulation_steps: int = 1
@@ -108,6 +116,14 @@ class TrainingArguments:
             raise ValueError(f"batch_size is {self.batch_size} and max_steps {self.max_steps}, expected at least 1.")
         if self.lpips_weight and self.lpips_backbone is None:
             raise ValueError("lpips_weight is set, so lpips_backbone must name the AlexNet weights.")
+        if isinstance(self.resolution, list) and len(self.resolution) != 2:
+            raise ValueError(f"resolution is {self.resolution}, expected a number or [height, width].")
+        if self.task == "face" and isinstance(self.resolution, list):
+            raise ValueError(f"resolution is {self.resolution}, but faces are square: expected one number.")
+        if self.task == "person" and (self.inner_face_weight or self.eyes_mouth_weight):
+            raise ValueError("inner_face_weight and eyes_mouth_weight are for faces; persons have body_weight.")
+        if self.task == "face" and (self.body_weight or self.second_source):
+            raise ValueError("body_weight and second_source are for persons; faces have eyes_mouth_weight.")
 
     def _check(self, name: str, value: Any, kind: Any) -> None:
         allowed = get_args(kind)
@@ -117,6 +133,13 @@ class TrainingArguments:
             raise ValueError(f"{name} is {value!r}, expected a number (YAML reads 1e-3 as text: write 1.0e-3).")
         if kind is int and value != int(value):
             raise ValueError(f"{name} is {value!r}, expected a whole number.")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures."""
+        if isinstance(self.resolution, list):
+            return self.resolution[0], self.resolution[1]
+        return self.resolution, self.resolution
 
     @classmethod
     def from_yaml(cls, path: str | Path, **overrides: Any) -> "TrainingArguments":

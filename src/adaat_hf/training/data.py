@@ -14,6 +14,7 @@ from torchvision.transforms.v2 import functional as T
 from ..control.coefficients import FaceCoefficients
 from ..control.face_model import AdaATFaceModel
 from ..processing.keypoints import FACE96, LOWER_LIDS, UPPER_LIDS
+from .augmentation import FACE_PLACEMENT, augment
 from .packs import PackedClip, to_tensor
 
 
@@ -108,7 +109,9 @@ class PairDataset(Dataset):
         points = points / (side - 1) * 2 - 1
         visibility = tensors["visibility"][[first, second]].clone()
         if self.augment:
-            pictures, points, visibility = _augment(pictures, points, visibility, random)
+            pictures, points, visibility = augment(
+                pictures, points, visibility, FACE96.mirror, FACE_PLACEMENT, random
+            )
         if side != self.resolution:
             pictures = T.resize(pictures, [self.resolution, self.resolution], antialias=True).clamp(0, 1)
         points, visibility = points[:, : self.num_keypoints], visibility[:, : self.num_keypoints]
@@ -143,38 +146,6 @@ class PairDataset(Dataset):
 def _openings(points: Tensor) -> Tensor:
     """How far eyes and mouth are open, (..., 8), in the unit of points (..., 96, 2)."""
     return (points[..., UPPER_LIDS, :] - points[..., LOWER_LIDS, :]).norm(dim=-1)
-
-
-def _augment(
-    pictures: Tensor, points: Tensor, visibility: Tensor, random: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same mirror, placement and colour change for both pictures; points are in [-1, 1]."""
-    if random.random() < 0.5:
-        mirror = list(FACE96.mirror)
-        pictures, points, visibility = pictures.flip(-1), points[:, mirror], visibility[:, mirror]
-        points = points * torch.tensor([-1.0, 1.0])
-    if random.random() < 0.5:
-        pictures, points = _place(pictures, points, random)
-    if random.random() < 0.7:
-        brightness, contrast, saturation = (float(random.uniform(0.8, 1.25)) for _ in range(3))
-        pictures = T.adjust_contrast(T.adjust_brightness(pictures, brightness), contrast)
-        pictures = T.adjust_saturation(pictures, saturation)
-        pictures = T.adjust_hue(pictures, float(random.uniform(-0.03, 0.03)))
-    return pictures, points, visibility
-
-
-def _place(pictures: Tensor, points: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Turn, enlarge and shift both pictures alike; their borders are mirrored."""
-    angle, zoom = np.deg2rad(random.uniform(-12, 12)), random.uniform(0.92, 1.25)
-    shift = torch.from_numpy(random.uniform(-0.08, 0.08, 2)).float()
-    linear = (
-        torch.tensor([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=torch.float32) * zoom
-    )
-    inverse = torch.linalg.inv(linear)
-    theta = torch.cat([inverse, -(inverse @ shift)[:, None]], 1).expand(len(pictures), -1, -1)
-    grid = torch.nn.functional.affine_grid(theta, list(pictures.shape), align_corners=True)
-    moved = torch.nn.functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=True)
-    return moved.clamp(0, 1), points @ linear.T + shift
 
 
 class RangeSampler(Sampler[int]):

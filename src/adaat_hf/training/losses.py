@@ -93,5 +93,10 @@ def feature_weights(keypoints: Tensor, height: int, width: int, extra: float) ->
     points = torch.cat([keypoints[:, EYES], keypoints[:, MOUTH]], 1).float()
     # A spread of 0.1 (13 px at 256 px) joins the points of an eye or of the mouth to one region.
     region = gaussian_heatmaps(points, height, width, 0.005).amax(1, keepdim=True)
+    return stressed(region, extra)
+
+
+def stressed(region: Tensor, extra: float) -> Tensor:
+    """Weight map with mean 1 from a region (B, 1, H, W) in [0, 1] that weighs `1 + extra`."""
     weight = 1 + extra * region
     return weight / weight.mean((1, 2, 3), keepdim=True)

@@ -23,16 +23,15 @@ from ..models.modeling_discriminator import AdaATDiscriminator
 from .arguments import TrainingArguments
 from .averaging import averaged_model
 from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
-from .data import PairDataset, RangeSampler, fixed_pairs, select_clips
+from .data import RangeSampler
 from .losses import (
     PerceptualLoss,
     discriminator_adversarial_loss,
-    feature_weights,
     generator_adversarial_loss,
     inner_face,
     weighted_l1,
 )
-from .packs import read_packs
+from .tasks import open_task
 from .validation import CONDITIONS, validate
 
 
@@ -54,20 +53,8 @@ class Trainer:
             project_config=ProjectConfiguration(str(self.output), logging_dir=str(self.output / "logs")),
         )
         set_seed(args.seed)
-        clips = [clip for folder in args.train_data for clip in read_packs(folder)]
-        self.clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
         self._build_models()
-        self.dataset = PairDataset(
-            self.clips,
-            weights,
-            args.resolution,
-            self.config.num_keypoints,
-            face_model,
-            seed=args.seed,
-            augment=args.augment,
-            hard_pairs=args.hard_pairs,
-            fitted_keypoints=args.fitted_keypoints,
-        )
+        self.task = open_task(args, self.config.num_keypoints, face_model)
         self._prepare()
         self.step = 0
 
@@ -176,7 +163,7 @@ class Trainer:
             accelerator.num_processes,
         )
         loader = DataLoader(
-            self.dataset,
+            self.task.dataset,
             args.batch_size,
             sampler=sampler,
             num_workers=args.num_workers,
@@ -190,7 +177,9 @@ class Trainer:
     def _train_batch(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         accelerator, args = self.accelerator, self.args
         conditions = {name: batch[name] for name in CONDITIONS}
-        source = batch["source"].to(memory_format=self.layout)
+        source = batch["source"]
+        if source.ndim == 4:
+            source = source.to(memory_format=self.layout)
         with accelerator.autocast():
             painted = self.generator(source, **conditions).images
         adversarial = args.adversarial_weight > 0 and self.step >= args.adversarial_start
@@ -219,9 +208,8 @@ class Trainer:
     def _generator_losses(self, painted: Tensor, batch: dict[str, Tensor], adversarial: bool) -> dict[str, Tensor]:
         args = self.args
         target = batch["driving"].to(memory_format=self.layout)
-        height, width = target.shape[2:]
         points = batch["driving_keypoints"]
-        weight = feature_weights(points, height, width, args.eyes_mouth_weight)
+        weight = self.task.loss_weights(batch)
         losses: dict[str, Tensor] = {}
         with self.accelerator.autocast():
             losses["perceptual"] = self.perceptual(painted, target, weight)
@@ -274,9 +262,7 @@ class Trainer:
         generator = self.trained_generator()
         was_training = generator.training
         generator.eval()
-        clips = read_packs(str(self.args.validation_data))
-        pairs = fixed_pairs(clips, self.args.resolution, self.config.num_keypoints)
-        scores, grid = validate(generator, pairs, cast(nn.Module, self.lpips))
+        scores, grid = validate(generator, self.task.validation_pairs(), cast(nn.Module, self.lpips))
         generator.train(was_training)
         self.accelerator.log({f"validation/{name}": value for name, value in scores.items()}, step=self.step)
         samples = self.output / "samples"

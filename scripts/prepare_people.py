@@ -1,0 +1,34 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["adaat-hf[train,mediapipe]"]
+# ///
+"""Photographs of persons in two poses (NAME__0.jpg, NAME__1.jpg) to pairs that `datasets` loads, persons held out.
+
+    python scripts/prepare_people.py --input exercise_pairs/ --people scripts/configs/exercise_people.yaml \
+        --output data/people --detector mediapipe:pose_landmarker_full.task
+"""
+
+import argparse
+from pathlib import Path
+
+from adaat_hf.processing.backends import open_body_detector
+from adaat_hf.training.people import People, prepare_people
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, required=True, help="folder with the photographs")
+    parser.add_argument("--people", type=Path, required=True, help="YAML: subjects, and who is held out")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the splits train and validation")
+    parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
+    parser.add_argument("--size", type=int, nargs=2, default=(256, 176), metavar=("HEIGHT", "WIDTH"))
+    args = parser.parse_args()
+    people = People.from_yaml(args.people)
+    detector = open_body_detector(args.detector)
+    counts, left_out = prepare_people(args.input, args.output, detector, people, tuple(args.size))
+    (args.output / "left_out.csv").write_text("".join(f'{name},"{why}"\n' for name, why in sorted(left_out.items())))
+    print(f"{counts['train']} pairs to train, {counts['validation']} held out, {len(left_out)} names left out")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The upright rectangle around a person, cut out at the network's size."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+# Room around the key points' box: beside, above (hair) and below (shoes) it, as shares of the box's width and height.
+ROOM_BESIDE, ROOM_ABOVE, ROOM_BELOW = 0.12, 0.13, 0.07
+
+
+@dataclass(frozen=True)
+class PersonBox:
+    """An upright rectangle in a picture.
+
+    Args:
+        left, top (`float`): Corner, in pixels; the picture's own corner is (0, 0).
+        width, height (`float`): Extent, in pixels.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def to_crop(self, height: int, width: int) -> np.ndarray:
+        """Affine matrix (2, 3) from the centres of the picture's pixels to those of a crop of that size."""
+        zoom = np.array([width / self.width, height / self.height])
+        shift = zoom * (0.5 - np.array([self.left, self.top])) - 0.5
+        return np.c_[np.diag(zoom), shift]
+
+    def points_to_crop(self, points: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Move points (..., 2) from picture pixels to crop pixels."""
+        matrix = self.to_crop(height, width)
+        return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+    def outside(self, height: int, width: int) -> float:
+        """Share of the rectangle that lies beyond a picture of that size."""
+        inside_x = min(self.left + self.width, width) - max(self.left, 0)
+        inside_y = min(self.top + self.height, height) - max(self.top, 0)
+        return 1 - max(inside_x, 0) * max(inside_y, 0) / (self.width * self.height)
+
+
+def person_box(points: np.ndarray, visibility: np.ndarray, aspect: float) -> PersonBox:
+    """A rectangle with room around a person.
+
+    Args:
+        points (`np.ndarray` of shape (..., K, 2)): Key points in pixels, of one pose or of several.
+        visibility (`np.ndarray` of shape (..., K)): Points with 0 are ignored.
+        aspect (`float`): Width of the rectangle in units of its height.
+
+    Raises:
+        ValueError: if no point is visible.
+    """
+    seen = points[visibility > 0]
+    if not len(seen):
+        raise ValueError("No key point is visible, so there is no person to put a box around.")
+    low, high = seen.min(0) + 0.5, seen.max(0) + 0.5
+    width, height = np.maximum(high - low, 1.0)
+    low = low - [ROOM_BESIDE * width, ROOM_ABOVE * height]
+    high = high + [ROOM_BESIDE * width, ROOM_BELOW * height]
+    centre, (width, height) = (low + high) / 2, high - low
+    height = max(height, width / aspect)
+    width = height * aspect
+    return PersonBox(float(centre[0] - width / 2), float(centre[1] - height / 2), float(width), float(height))
+
+
+def shift_inside(box: PersonBox, height: int, width: int) -> PersonBox:
+    """Move a box into a picture of that size as far as it fits; a larger one is centred."""
+    left = min(max(box.left, 0), width - box.width) if box.width <= width else (width - box.width) / 2
+    top = min(max(box.top, 0), height - box.height) if box.height <= height else (height - box.height) / 2
+    return PersonBox(left, top, box.width, box.height)
+
+
+def cut_person(picture: np.ndarray, box: PersonBox, height: int, width: int) -> np.ndarray:
+    """Crop (height, width, 3) of a picture (H, W, 3), uint8; beyond the picture its border is repeated."""
+    shrink = box.height / height
+    if shrink > 1.5:
+        picture = cv2.GaussianBlur(picture, (0, 0), 0.4 * shrink)
+    matrix = box.to_crop(height, width)
+    return cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,221 @@
+"""Pairs of pictures of one person in two poses, as a folder that `datasets` loads (`imagefolder`) and as training items."""
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import functional as T
+
+from ..processing.body_keypoints import BODY18
+from ..processing.image_processing_adaat import AdaATImageProcessor
+from ..processing.images import load_image
+from .augmentation import PERSON_PLACEMENT, augment
+from .packs import to_tensor
+
+
+METADATA = "metadata.jsonl"
+KEYPOINTS = ("keypoints", "visibility")
+
+
+@dataclass(frozen=True)
+class PosedImage:
+    """A picture of a person with its key points.
+
+    Args:
+        file (`str`): Path of the picture, relative to the folder of its split.
+        keypoints (`list[list[float]]`): 18 points (x, y) in pixels of that picture.
+        visibility (`list[float]`): 18 values, 0 for a missing point.
+    """
+
+    file: str
+    keypoints: list[list[float]]
+    visibility: list[float]
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """Two pictures of a person.
+
+    Args:
+        source, target ([`PosedImage`]): The picture that is given and the one that is wanted.
+        subject (`str`): Person in the same clothes; pairs of one subject share it.
+    """
+
+    source: PosedImage
+    target: PosedImage
+    subject: str
+
+    def to_row(self) -> dict[str, Any]:
+        """A line of `metadata.jsonl`; `datasets` makes the picture columns `source` and `target` of it."""
+        row: dict[str, Any] = {"subject": self.subject}
+        for role, image in (("source", self.source), ("target", self.target)):
+            row[f"{role}_file_name"] = image.file
+            row[f"{role}_keypoints"], row[f"{role}_visibility"] = image.keypoints, image.visibility
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "ImagePair":
+        """The reverse of `to_row`."""
+        images = {
+            role: PosedImage(row[f"{role}_file_name"], *(row[f"{role}_{name}"] for name in KEYPOINTS))
+            for role in ("source", "target")
+        }
+        return cls(**images, subject=row["subject"])
+
+
+def write_pairs(folder: Path, pairs: Sequence[ImagePair]) -> Path:
+    """Write the metadata of a split next to its pictures; it appears when it is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{METADATA}.part"
+    partial.write_text("".join(json.dumps(pair.to_row()) + "\n" for pair in pairs), encoding="utf-8")
+    return partial.replace(folder / METADATA)
+
+
+def read_pairs(folder: str | Path) -> list[ImagePair]:
+    """The pairs of a split's folder.
+
+    Raises:
+        FileNotFoundError: if there is no `metadata.jsonl`, or it names a picture that does not exist.
+    """
+    path = Path(folder) / METADATA
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no {METADATA} in {str(folder)!r}; make it with scripts/prepare_people.py or prepare_deepfashion.py."
+        )
+    pairs = [ImagePair.from_row(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    files = {image.file for pair in pairs for image in (pair.source, pair.target)}
+    missing = sorted(file for file in files if not (path.parent / file).is_file())
+    if missing:
+        raise FileNotFoundError(f"{str(path)!r} names {len(missing)} pictures that do not exist, such as {missing[0]!r}.")
+    return pairs
+
+
+def to_parquet(folder: Path, output: Path) -> None:
+    """Write a split as one parquet file with the pictures inside, through `datasets`."""
+    from datasets import load_dataset
+
+    partial = output.with_name(f".{output.name}.part")
+    cache = output.with_name(f".{output.name}.cache")
+    try:
+        split = load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(cache))
+        split.to_parquet(str(partial))
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+class ImagePairDataset(Dataset):
+    """Endless training pairs; item number n is always the same for the same seed, so that a run can be resumed exactly.
+
+    Items are dictionaries: `source` (3, H, W), or (2, 3, H, W) with a second source, and `driving` (3, H, W) in [0, 1];
+    `source_keypoints`, `driving_keypoints` (K, 2) in [-1, 1] and `source_visibility`, `driving_visibility` (K,), the
+    source's with a leading 2 where it has two pictures.
+
+    Args:
+        folders (`list[Path]`): Folders of splits.
+        size (`tuple[int, int]`): Height and width of the items.
+        seed (`int`): Start of the random numbers.
+        augment (`bool`): Mirror, move and recolour.
+        second_source (`float`): Share of batches whose items have a second source: another picture of the subject, or
+            the first one again where there is none.
+        batch_size (`int`): Consecutive items that must be alike in this.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        size: tuple[int, int],
+        *,
+        seed: int = 0,
+        augment: bool = True,
+        second_source: float = 0.0,
+        batch_size: int = 1,
+    ) -> None:
+        self.pairs = [(folder, pair) for folder in folders for pair in read_pairs(folder)]
+        self.size, self.seed, self.augment = size, seed, augment
+        self.second_source, self.batch_size = second_source, batch_size
+        self.pictures: dict[str, dict[Path, PosedImage]] = defaultdict(dict)
+        for folder, pair in self.pairs:
+            for image in (pair.source, pair.target):
+                self.pictures[pair.subject][folder / image.file] = image
+        self._read = lru_cache(maxsize=4096)(_read_picture)
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        random = np.random.default_rng((self.seed, number))
+        folder, pair = self.pairs[int(random.integers(len(self.pairs)))]
+        chosen = [(folder / image.file, image) for image in (pair.target, pair.source)]
+        if np.random.default_rng((self.seed, 3, number // self.batch_size)).random() < self.second_source:
+            others = self._others(folder, pair)
+            chosen.append(others[int(random.integers(len(others)))] if others else chosen[1])
+        pictures, points, visibility = self._load(chosen)
+        if self.augment:
+            pictures, points, visibility = augment(
+                pictures, points, visibility, BODY18.mirror, PERSON_PLACEMENT, random
+            )
+        return as_item(pictures, points, visibility)
+
+    def _others(self, folder: Path, pair: ImagePair) -> list[tuple[Path, PosedImage]]:
+        """Further pictures of the pair's subject."""
+        used = {folder / pair.source.file, folder / pair.target.file}
+        return [entry for entry in self.pictures[pair.subject].items() if entry[0] not in used]
+
+    def _load(self, chosen: Sequence[tuple[Path, PosedImage]]) -> tuple[Tensor, Tensor, Tensor]:
+        loaded = [self._read(path, self.size) for path, _ in chosen]
+        points = [_normalised(image, *extent) for (_, image), (_, extent) in zip(chosen, loaded, strict=True)]
+        visibility = torch.tensor([image.visibility for _, image in chosen])
+        return torch.stack([to_tensor(picture) for picture, _ in loaded]), torch.stack(points), visibility
+
+    def fixed(self, sources: int = 1) -> Iterator[dict[str, Any]]:
+        """Every pair once, unchanged, with `key` and `subject`; for validation.
+
+        Args:
+            sources (`int`, *optional*, defaults to 1): Source pictures; the others are of the same subject and spread over
+                its pictures. Pairs whose subject has too few are left out.
+        """
+        for number, (folder, pair) in enumerate(self.pairs):
+            chosen = [(folder / image.file, image) for image in (pair.target, pair.source)]
+            if sources > 1:
+                others = self._others(folder, pair)
+                if len(others) < sources - 1:
+                    continue
+                random = np.random.default_rng((self.seed, 4, number))
+                chosen += [others[index] for index in random.choice(len(others), sources - 1, replace=False)]
+            key = f"{pair.source.file}>{pair.target.file}"
+            yield {**as_item(*self._load(chosen)), "key": key, "subject": pair.subject}
+
+
+def as_item(pictures: Tensor, points: Tensor, visibility: Tensor) -> dict[str, Tensor]:
+    """Target first, then the sources, to the generator's inputs; a single source has no dimension of its own."""
+    single = len(pictures) == 2
+    return {
+        "source": pictures[1] if single else pictures[1:],
+        "driving": pictures[0],
+        "source_keypoints": points[1] if single else points[1:],
+        "driving_keypoints": points[0],
+        "source_visibility": visibility[1] if single else visibility[1:],
+        "driving_visibility": visibility[0],
+    }
+
+
+def _read_picture(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """A picture (H, W, 3), uint8, at `size`, and its own height and width."""
+    picture = load_image(path)
+    extent = picture.shape[:2]
+    if extent != size:
+        tensor = torch.from_numpy(picture.copy()).permute(2, 0, 1)
+        picture = T.resize(tensor, list(size), antialias=True).permute(1, 2, 0).numpy()
+    return picture, extent
+
+
+def _normalised(image: PosedImage, height: int, width: int) -> Tensor:
+    return AdaATImageProcessor.normalize_keypoints(torch.tensor(image.keypoints), height, width)
