@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adaat_hf import AdaATLandmarker, FaceLandmarks
-from adaat_hf.models.modeling_landmarker import FaceDetectorOutput, LandmarkerOutput, cell_positions
+from adaat_hf.models.modeling_landmarker import DetectorOutput, LandmarkerOutput, cell_positions
 from adaat_hf.training.landmarker_trainer import LandmarkerArguments, LandmarkerTrainer, detector_loss, landmark_loss
 from adaat_hf.training.scenes import load_scenes
 
@@ -65,9 +65,9 @@ def test_detector_loss_is_least_at_the_truth():
     scores = torch.full((1, 1, 8, 8), -6.0)
     scores[0, 0, 3, 5] = 6.0
     sizes = torch.full((1, 1, 8, 8), float(np.log(4)))
-    right = detector_loss(FaceDetectorOutput(scores=scores, offsets=offsets, sizes=sizes), boxes, 4)
+    right = detector_loss(DetectorOutput(scores=scores, offsets=offsets, sizes=sizes), boxes, 4)
     assert all(value < 0.1 for value in right.values()), right
-    moved = FaceDetectorOutput(scores=scores.roll(3, -1), offsets=offsets + 0.5, sizes=sizes + 1)
+    moved = DetectorOutput(scores=scores.roll(3, -1), offsets=offsets + 0.5, sizes=sizes + 1)
     wrong = detector_loss(moved, boxes, 4)
     assert all(wrong[name] > right[name] + 0.3 for name in right)
 

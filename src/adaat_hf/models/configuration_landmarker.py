@@ -1,4 +1,4 @@
-"""Configuration of the face landmarker."""
+"""Configuration of the landmarker of faces or bodies."""
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -10,9 +10,9 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
     Configuration of [`AdaATLandmarker`].
 
     Args:
-        layout (`str`, *optional*, defaults to `"face96"`): Key-point layout that is predicted.
+        layout (`str`, *optional*, defaults to `"face96"`): Key-point layout that is predicted (`"face96"`, `"body18"`).
         num_keypoints (`int`, *optional*, defaults to 96): Points of that layout.
-        detector_channels (`tuple[int, ...]`, *optional*, defaults to `(16, 32, 64, 96, 128)`): Channels of the face
+        detector_channels (`tuple[int, ...]`, *optional*, defaults to `(16, 32, 64, 96, 128)`): Channels of the
             detector after each halving of the resolution.
         detector_stride (`int`, *optional*, defaults to 8): Pixels per cell of the detector's output.
         detector_size (`int`, *optional*, defaults to 320): Longer side of the picture at the coarsest search.
@@ -20,6 +20,7 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
         crop_margin (`float`, *optional*, defaults to 1.5): Side of the crop in units of the landmarks' box.
         channels (`tuple[int, ...]`, *optional*, defaults to `(32, 64, 112, 176, 224)`): Channels of the landmark network
             after each halving of the resolution.
+        visibility (`bool`, *optional*, defaults to `False`): Also predict which landmarks can be seen.
         heatmap_channels (`int`, *optional*, defaults to 96): Channels from which it makes one heat map per landmark.
     """
 
@@ -34,6 +35,7 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
     crop_margin: int | float = 1.5
     channels: list[int] | tuple[int, ...] = (32, 64, 112, 176, 224)
     heatmap_channels: int = 96
+    visibility: bool = False
 
     def validate_structure(self) -> None:
         """Check the fields against each other."""

@@ -1,4 +1,4 @@
-"""A small face landmarker: a detector that finds faces in whole pictures, and a network for the landmarks of a crop."""
+"""A small landmarker: a detector that finds faces or bodies in whole pictures, and a network for the landmarks of a crop."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,12 +19,12 @@ HEATMAP_STRIDE = 4
 
 
 @dataclass
-class FaceDetectorOutput(ModelOutput):
+class DetectorOutput(ModelOutput):
     """
     What the detector sees in each cell of its output grid.
 
     Args:
-        scores (`Tensor` of shape (B, 1, h, w)): Logit of a face being centred in the cell.
+        scores (`Tensor` of shape (B, 1, h, w)): Logit of a face or body being centred in the cell.
         offsets (`Tensor` of shape (B, 2, h, w)): Centre (x, y) of the landmarks' box, in cells from the cell's middle.
         sizes (`Tensor` of shape (B, 1, h, w)): Natural logarithm of the longer side of that box, in cells.
     """
@@ -37,17 +37,19 @@ class FaceDetectorOutput(ModelOutput):
 @dataclass
 class LandmarkerOutput(ModelOutput):
     """
-    Landmarks of face crops.
+    Landmarks of crops.
 
     Args:
         points (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1] of the crop, where -1 and 1 are its border pixels.
-        presence (`Tensor` of shape (B,)): Logit of the crop showing a face.
+        presence (`Tensor` of shape (B,)): Logit of the crop showing a face or body.
         heatmaps (`Tensor` of shape (B, K, s, s)): Logits of each landmark's place, in cells of 4 pixels.
+        visibility (`Tensor` of shape (B, K), *optional*): With `config.visibility`, logit of each landmark being seen.
     """
 
     points: Tensor = cast(Tensor, None)
     presence: Tensor = cast(Tensor, None)
     heatmaps: Tensor = cast(Tensor, None)
+    visibility: Tensor | None = None
 
 
 class FeaturePyramid(nn.Module):
@@ -72,7 +74,7 @@ class FeaturePyramid(nn.Module):
         return self.merge(merged)
 
 
-class FaceDetector(nn.Module):
+class Detector(nn.Module):
     """Fully convolutional detector with one output level of `detector_stride` pixels per cell."""
 
     def __init__(self, config: AdaATLandmarkerConfig) -> None:
@@ -84,7 +86,7 @@ class FaceDetector(nn.Module):
         self.pyramid = FeaturePyramid(widths[self.level :], widths[self.level])
         self.head = nn.Conv2d(widths[self.level], 4, 3, padding=1)
 
-    def forward(self, pictures: Tensor) -> FaceDetectorOutput:
+    def forward(self, pictures: Tensor) -> DetectorOutput:
         """(B, 3, H, W) in [-1, 1], H and W multiples of the coarsest stride."""
         levels = []
         feature = pictures
@@ -94,7 +96,7 @@ class FaceDetector(nn.Module):
         levels[-1] = self.deep(levels[-1])
         found = self.head(self.pyramid(levels[self.level :]))
         scores, offsets, sizes = found.split([1, 2, 1], 1)
-        return FaceDetectorOutput(scores=scores, offsets=offsets, sizes=sizes)
+        return DetectorOutput(scores=scores, offsets=offsets, sizes=sizes)
 
 
 def cell_positions(cells: int, device: torch.device) -> Tensor:
@@ -114,6 +116,7 @@ class LandmarkNetwork(nn.Module):
         self.pyramid = FeaturePyramid(widths[1:], config.heatmap_channels)
         self.head = nn.Conv2d(config.heatmap_channels, config.num_keypoints, 1)
         self.presence = nn.Linear(widths[-1], 1)
+        self.visibility = nn.Linear(widths[-1], config.num_keypoints) if config.visibility else None
 
     def forward(self, crops: Tensor) -> LandmarkerOutput:
         """(B, 3, S, S) in [-1, 1]."""
@@ -123,8 +126,13 @@ class LandmarkNetwork(nn.Module):
             feature = down(feature)
             levels.append(feature)
         maps = self.head(self.pyramid(levels)).float()
-        presence = self.presence(feature.mean((2, 3)))[:, 0]
-        return LandmarkerOutput(points=self._centres(maps), presence=presence, heatmaps=maps)
+        summary = feature.mean((2, 3))
+        return LandmarkerOutput(
+            points=self._centres(maps),
+            presence=self.presence(summary)[:, 0],
+            heatmaps=maps,
+            visibility=None if self.visibility is None else self.visibility(summary),
+        )
 
     def _centres(self, maps: Tensor) -> Tensor:
         """Logits (B, K, s, s) to positions (B, K, 2) in [-1, 1] of the crop's border pixels."""
@@ -142,7 +150,7 @@ class AdaATLandmarker(AdaATPreTrainedModel):
 
     def __init__(self, config: AdaATLandmarkerConfig) -> None:
         super().__init__(config)
-        self.detector = FaceDetector(config)
+        self.detector = Detector(config)
         self.landmarks = LandmarkNetwork(config)
         self.post_init()
 
@@ -151,12 +159,12 @@ class AdaATLandmarker(AdaATPreTrainedModel):
         """Landmarks of crops `pixel_values` (B, 3, S, S), RGB in [0, 1], S = `config.crop_size`."""
         return self.landmarks(pixel_values * 2 - 1)
 
-    def find(self, pixel_values: Tensor) -> FaceDetectorOutput:
-        """Faces in whole pictures `pixel_values` (B, 3, H, W), RGB in [0, 1]; see [`FaceDetectorOutput`]."""
+    def find(self, pixel_values: Tensor) -> DetectorOutput:
+        """Faces or bodies in whole pictures `pixel_values` (B, 3, H, W), RGB in [0, 1]; see [`DetectorOutput`]."""
         divisor = 2 ** len(self.config.detector_channels)
         height, width = pixel_values.shape[2:]
         padded = F.pad(pixel_values * 2 - 1, (0, -width % divisor, 0, -height % divisor))
         return self.detector(padded)
 
 
-__all__ = ["AdaATLandmarker", "FaceDetectorOutput", "LandmarkerOutput"]
+__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput"]

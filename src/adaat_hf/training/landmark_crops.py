@@ -1,5 +1,7 @@
 """Crops of faces with their landmarks, to train the landmark network."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ class LandmarkDataset(Dataset):
     Args:
         clips (`list[PackedClip]`): Clips to draw from.
         weights (`np.ndarray`): Their probabilities.
-        scenes (`list[Scene]`): Where crops without a face come from.
+        scenes (`Sequence[Scene]`): Where crops without a face come from.
         size (`int`): Side S of the crops.
         margin (`float`): Side of a crop in units of the landmarks' box.
     """
@@ -32,7 +34,7 @@ class LandmarkDataset(Dataset):
         self,
         clips: list[PackedClip],
         weights: np.ndarray,
-        scenes: list[Scene],
+        scenes: Sequence[Scene],
         size: int,
         margin: float,
         seed: int = 0,

@@ -1,7 +1,8 @@
-"""Train the bundled landmarker: a detector for whole pictures and a network for the landmarks of crops."""
+"""Train a landmarker of faces or bodies: a detector for whole pictures and a network for the landmarks of crops."""
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -11,19 +12,21 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 from transformers import get_scheduler
 
 from ..models.configuration_landmarker import AdaATLandmarkerConfig
 from ..models.keypoint_maps import gaussian_heatmaps
-from ..models.modeling_landmarker import AdaATLandmarker, FaceDetectorOutput, LandmarkerOutput, cell_positions
-from ..processing.keypoints import EYES, IRISES, LOWER_LIDS, MOUTH, UPPER_LIDS
+from ..models.modeling_landmarker import AdaATLandmarker, DetectorOutput, LandmarkerOutput, cell_positions
+from ..processing.body_keypoints import BODY18
+from ..processing.keypoints import EYES, FACE96, IRISES, LOWER_LIDS, MOUTH, UPPER_LIDS
 from .averaging import averaged_model
+from .body_scenes import BodyCropDataset, BodyScene
 from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
 from .data import RangeSampler, select_clips
 from .landmark_crops import LandmarkDataset
-from .packs import read_packs
+from .packs import PackedClip, read_packs
 from .scenes import Scene, SceneDataset
 
 
@@ -33,9 +36,11 @@ class LandmarkerArguments:
     Settings of a landmarker's training.
 
     Args:
-        output_dir (`str`), train_data (`list[str]`), exclude, keep, sampling: see [`TrainingArguments`].
-        scenes (`list[str]`): Folders with whole photographs and videos for the detector.
-        model (`dict`): Fields of [`AdaATLandmarkerConfig`].
+        output_dir (`str`), train_data (`list[str]`), exclude, keep, sampling: see [`TrainingArguments`]. Bodies need no
+            `train_data`; there, `exclude` holds beginnings of file names.
+        scenes (`list[str]`): Folders with whole photographs and videos.
+        exclude_held_out (`str`, *optional*): A file of people (see [`People`]) whose held-out photographs are left out.
+        model (`dict`): Fields of [`AdaATLandmarkerConfig`]; its layout says whether faces or bodies are learned.
         batch_size, scene_batch_size, max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
         mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
         time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
@@ -43,8 +48,9 @@ class LandmarkerArguments:
     """
 
     output_dir: str
-    train_data: list[str]
     scenes: list[str]
+    train_data: list[str] = field(default_factory=list)
+    exclude_held_out: str | None = None
     exclude: list[str] = field(default_factory=list)
     keep: dict[str, Any] = field(default_factory=dict)
     sampling: dict[str, Any] = field(default_factory=dict)
@@ -62,31 +68,44 @@ class LandmarkerArguments:
     checkpoint_steps: int = 1000
 
 
-def landmark_loss(found: LandmarkerOutput, points: Tensor, presence: Tensor) -> dict[str, Tensor]:
+def landmark_loss(
+    found: LandmarkerOutput, points: Tensor, presence: Tensor, visibility: Tensor | None = None
+) -> dict[str, Tensor]:
     """Losses of the landmark network on a batch.
 
     Args:
         found (`LandmarkerOutput`): Predictions.
-        points (`Tensor` of shape (B, 96, 2)): Truth in [-1, 1].
-        presence (`Tensor` of shape (B,)): 1 for crops with a face.
+        points (`Tensor` of shape (B, K, 2)): Truth in [-1, 1].
+        presence (`Tensor` of shape (B,)): 1 for crops with a face or body.
+        visibility (`Tensor` of shape (B, K), *optional*): 0 for landmarks whose place is not known.
 
     Returns:
-        `dict[str, Tensor]`: `points` (mean distance in units of half the face), `heatmaps` (cross entropy against a
-        Gaussian around the truth; it teaches the right cells long before the distances do), `openings` (of eyes and mouth)
-        and `presence`.
+        `dict[str, Tensor]`: `points` (mean distance in units of half the face or body), `heatmaps` (cross entropy against
+        a Gaussian around the truth; it teaches the right cells long before the distances do), `presence`, for faces
+        `openings` (of eyes and mouth), and `visibility` if it is predicted.
     """
     predicted, shown = found.points.float(), presence > 0.5
-    unit = 0.5 * (points.amax(1) - points.amin(1)).amax(-1, keepdim=True).clamp_min(0.05)
+    seen = torch.ones_like(points[..., 0]) if visibility is None else visibility
+    low = torch.where(seen[..., None] > 0, points, 2.0).amin(1)
+    high = torch.where(seen[..., None] > 0, points, -2.0).amax(1)
+    unit = 0.5 * (high - low).amax(-1, keepdim=True).clamp_min(0.05)
+    face = points.shape[1] == FACE96.count
     weight = torch.ones(points.shape[1], device=points.device)
-    for group in (EYES, MOUTH, IRISES):
+    for group in (EYES, MOUTH, IRISES) if face else ():
         weight[group] = 2.0
-    distance = ((predicted - points).abs().sum(-1) / unit * weight).mean(1)
-    entropy = (_cross_entropy(found.heatmaps, points) * weight).mean(1)
-    found_openings, openings = (p[:, UPPER_LIDS] - p[:, LOWER_LIDS] for p in (predicted, points))
-    opening = ((found_openings - openings).abs().sum(-1) / unit).mean(1)
+    weight = weight * seen
+    counted = seen.mean(1).clamp_min(1e-3)
+    distance = ((predicted - points).abs().sum(-1) / unit * weight).mean(1) / counted
+    entropy = (_cross_entropy(found.heatmaps, points) * weight).mean(1) / counted
+    terms = {"points": distance, "heatmaps": entropy}
+    if face:
+        found_openings, openings = (p[:, UPPER_LIDS] - p[:, LOWER_LIDS] for p in (predicted, points))
+        terms["openings"] = ((found_openings - openings).abs().sum(-1) / unit).mean(1)
+    if found.visibility is not None:
+        logits = found.visibility.float()
+        terms["visibility"] = F.binary_cross_entropy_with_logits(logits, seen, reduction="none").mean(1)
     count = shown.sum().clamp_min(1)
-    faces = {"points": distance, "heatmaps": entropy, "openings": opening}
-    losses = {name: (value * shown).sum() / count for name, value in faces.items()}
+    losses = {name: (value * shown).sum() / count for name, value in terms.items()}
     return losses | {"presence": F.binary_cross_entropy_with_logits(found.presence.float(), presence)}
 
 
@@ -100,11 +119,11 @@ def _cross_entropy(maps: Tensor, points: Tensor) -> Tensor:
     return -(target * maps.float().flatten(2).log_softmax(-1)).sum(-1)
 
 
-def detector_loss(found: FaceDetectorOutput, boxes: Tensor, stride: int) -> dict[str, Tensor]:
+def detector_loss(found: DetectorOutput, boxes: Tensor, stride: int) -> dict[str, Tensor]:
     """Losses of the detector (focal loss and L1, as in CenterNet; Zhou et al., 2019).
 
     Args:
-        found (`FaceDetectorOutput`): Predictions on an (h, w) grid.
+        found (`DetectorOutput`): Predictions on an (h, w) grid.
         boxes (`Tensor` of shape (B, N, 3)): Centre x, y and longer side in pixels; side 0 for no face.
         stride (`int`): Pixels per cell.
     """
@@ -141,15 +160,13 @@ class LandmarkerTrainer:
 
     Args:
         args (`LandmarkerArguments`): Its settings.
-        scenes (`list[Scene]`): Labelled pictures; see [`load_scenes`].
+        scenes (`Sequence[Scene]`): Labelled pictures; see [`load_scenes`], for bodies [`load_body_scenes`].
     """
 
-    def __init__(self, args: LandmarkerArguments, scenes: list[Scene]) -> None:
+    def __init__(self, args: LandmarkerArguments, scenes: Sequence[Scene]) -> None:
         self.args, self.output, self.step = args, Path(args.output_dir), 0
         self.accelerator = Accelerator(mixed_precision=args.mixed_precision)
         set_seed(args.seed)
-        clips = [clip for folder in args.train_data for clip in read_packs(folder)]
-        clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
         config = AdaATLandmarkerConfig(**args.model)
         model = AdaATLandmarker(config).train().to(memory_format=torch.channels_last)
         self.average = averaged_model(model, args.ema_decay, self.accelerator.device)
@@ -158,7 +175,18 @@ class LandmarkerTrainer:
         self.config = config
         self.scheduler = get_scheduler("cosine", optimizer, args.warmup_steps, args.max_steps)
         self.accelerator.register_for_checkpointing(self.scheduler, self.average)
-        self.crops = LandmarkDataset(clips, weights, scenes, config.crop_size, config.crop_margin, args.seed)
+        self._open_data(scenes)
+
+    def _open_data(self, scenes: Sequence[Scene]) -> None:
+        args, config = self.args, self.config
+        clips: list[PackedClip] = []
+        if config.layout == BODY18.name:
+            bodies = [scene for scene in scenes if isinstance(scene, BodyScene)]
+            self.crops: Dataset = BodyCropDataset(bodies, config.crop_size, config.crop_margin, args.seed)
+        else:
+            clips = [clip for folder in args.train_data for clip in read_packs(folder)]
+            clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
+            self.crops = LandmarkDataset(clips, weights, scenes, config.crop_size, config.crop_margin, args.seed)
         self.scenes = SceneDataset(scenes, clips, config.detector_size, args.seed)
 
     def train(self) -> None:
@@ -201,13 +229,14 @@ class LandmarkerTrainer:
         with self.accelerator.autocast():
             found = model(crops["pixel_values"])
             seen = model.find(scenes["pixel_values"])
-        losses = landmark_loss(found, crops["points"], crops["presence"])
+        losses = landmark_loss(found, crops["points"], crops["presence"], crops.get("visibility"))
         losses |= detector_loss(seen, scenes["boxes"], self.config.detector_stride)
         weights = {
             "points": 10.0,
             "heatmaps": 1.0,
             "openings": 5.0,
             "presence": 0.3,
+            "visibility": 0.3,
             "scores": 1.0,
             "offsets": 1.0,
             "sizes": 1.0,

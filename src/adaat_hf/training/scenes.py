@@ -1,10 +1,11 @@
-"""Whole pictures with faces, to train the face detector: labelled photographs with faces of clips laid into them."""
+"""Whole pictures with faces or bodies, to train the detector: labelled photographs, with faces of clips laid into them."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,11 +29,11 @@ FRAMES_PER_VIDEO = 3
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and the boxes (N, 4) of its faces' landmarks: left, top, right, bottom in pixels.
+    """A picture and the boxes (N, 4) of its landmarks: left, top, right, bottom in pixels.
 
     Args:
         picture (`bytes`): JPEG.
-        boxes (`np.ndarray` of shape (N, 4)): Faces.
+        boxes (`np.ndarray` of shape (N, 4)): Faces or bodies.
     """
 
     picture: bytes
@@ -47,26 +48,42 @@ class Scene:
 
 def load_scenes(folders: Iterable[str], teacher: FaceLandmarker, cache: Path) -> list[Scene]:
     """Label the pictures (and a few frames of each video) in some folders; labels are cached."""
+    labelled = label_pictures(folders, cache, lambda picture: find_boxes(picture, teacher).tolist())
+    return [Scene(encode_jpeg(picture), np.array(boxes, np.float32).reshape(-1, 4)) for picture, boxes in labelled]
+
+
+def label_pictures(
+    folders: Iterable[str], cache: Path, label: Callable[[np.ndarray], list[Any]], exclude: Sequence[str] = ()
+) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    """Pictures (H, W, 3) and frames of videos with their labels, which are cached.
+
+    Args:
+        folders (`Iterable[str]`): Searched for pictures and videos.
+        cache (`Path`): Folder for the labels.
+        label (`Callable`): From a picture to what `json` can hold.
+        exclude (`Sequence[str]`): Files whose name starts with one of these are left out.
+    """
     files = [
         f
         for folder in folders
         for f in sorted(Path(folder).rglob("*"))
-        if f.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES
+        if f.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES and not f.name.startswith(tuple(exclude))
     ]
     cache.mkdir(parents=True, exist_ok=True)
-    scenes = []
-    for file in tqdm(files, desc="labelling scenes", unit="file"):
-        labels = cache / f"{hashlib.sha1(str(file.resolve()).encode()).hexdigest()}.json"
+    for file in tqdm(files, desc="labelling pictures on cpu", unit="file"):
+        path = cache / f"{hashlib.sha1(str(file.resolve()).encode()).hexdigest()}.json"
         pictures = list(_pictures(file))
-        if labels.exists():
-            boxes = [np.array(b, np.float32).reshape(-1, 4) for b in json.loads(labels.read_text())]
+        if path.exists():
+            labels = json.loads(path.read_text())
         else:
-            boxes = [find_boxes(picture, teacher) for picture in pictures]
-            labels.write_text(json.dumps([b.tolist() for b in boxes]))
-        for picture, found in zip(pictures, boxes, strict=True):
-            encoded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
-            scenes.append(Scene(encoded.tobytes(), found))
-    return scenes
+            labels = [label(picture) for picture in pictures]
+            path.write_text(json.dumps(labels))
+        yield from zip(pictures, labels, strict=True)
+
+
+def encode_jpeg(picture: np.ndarray) -> bytes:
+    """A picture (H, W, 3), uint8, as JPEG."""
+    return cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
 
 def _pictures(file: Path) -> Iterator[np.ndarray]:
@@ -92,18 +109,19 @@ class SceneDataset(Dataset):
     """Endless training pictures for the detector.
 
     Items: `pixel_values` (3, S, S) in [0, 1]; `boxes` (MAX_FACES, 3): centre x, y and longer side in pixels, zeros where
-    there is no face. Half of the pictures get additional faces from the clips, of sizes from 12 pixels to the picture's.
+    there is none. Half of the pictures get additional faces from the clips, if there are any, of sizes from 12 pixels to
+    the picture's.
     """
 
     MAX_FACES = 8
 
-    def __init__(self, scenes: list[Scene], clips: list[PackedClip], size: int, seed: int = 0) -> None:
+    def __init__(self, scenes: Sequence[Scene], clips: list[PackedClip], size: int, seed: int = 0) -> None:
         self.scenes, self.clips, self.size, self.seed = scenes, clips, size, seed
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         random = np.random.default_rng((self.seed, 1, number))
         picture, boxes = self._background(random)
-        for _ in range(int(random.choice([0, 0, 1, 1, 2, 3]))):
+        for _ in range(int(random.choice([0, 0, 1, 1, 2, 3])) if self.clips else 0):
             self._lay_in(picture, boxes, random)
         if random.random() < 0.5:
             picture = picture[:, ::-1]
@@ -115,7 +133,7 @@ class SceneDataset(Dataset):
         return {"pixel_values": torch.from_numpy(picture).permute(2, 0, 1).float() / 255, "boxes": target}
 
     def _background(self, random: np.random.Generator) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
-        if random.random() < 0.25:
+        if self.clips and random.random() < 0.25:
             clip = self.clips[int(random.integers(len(self.clips)))]
             frame, points = random_frame(clip, random)
             picture, boxes = frame, np.array([[*points.min(0), *points.max(0)]], np.float32)

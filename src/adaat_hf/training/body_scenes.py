@@ -1,0 +1,127 @@
+"""Pictures of persons with their key points, and crops of them, to train the body landmarker."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..processing.body_keypoints import BODY18, BodyDetector
+from .scenes import Scene, change_colours, encode_jpeg, label_pictures
+
+
+NEGATIVES = 0.1
+MIN_POINTS = 8
+MIN_SIZE = 40
+
+
+@dataclass(frozen=True)
+class BodyScene(Scene):
+    """
+    A picture, the boxes of its bodies, and their key points.
+
+    Args:
+        bodies (`np.ndarray` of shape (N, 18, 3)): x and y in pixels, and visibility.
+    """
+
+    bodies: np.ndarray
+
+
+def load_body_scenes(
+    folders: Iterable[str], teacher: BodyDetector, cache: Path, exclude: Sequence[str] = ()
+) -> list[BodyScene]:
+    """Label the pictures (and a few frames of each video) in some folders; labels are cached.
+
+    Args:
+        folders (`Iterable[str]`): Searched for pictures and videos.
+        teacher ([`BodyDetector`]): Finds the bodies.
+        cache (`Path`): Folder for the labels.
+        exclude (`Sequence[str]`): Files whose name starts with one of these are left out.
+    """
+    scenes = []
+    for picture, labels in label_pictures(folders, cache, lambda frame: _label(frame, teacher), exclude):
+        bodies = np.array(labels, np.float32).reshape(-1, BODY18.count, 3)
+        scenes.append(BodyScene(encode_jpeg(picture), _boxes(bodies), bodies))
+    return scenes
+
+
+def _label(picture: np.ndarray, teacher: BodyDetector) -> list[Any]:
+    found = [body.as_body18() for body in teacher.detect(picture[None])[0]]
+    return [np.c_[points, visibility].tolist() for points, visibility in found if (visibility > 0).sum() >= MIN_POINTS]
+
+
+def _boxes(bodies: np.ndarray) -> np.ndarray:
+    seen = [body[body[:, 2] > 0, :2] for body in bodies]
+    return np.array([[*points.min(0), *points.max(0)] for points in seen], np.float32).reshape(-1, 4)
+
+
+class BodyCropDataset(Dataset):
+    """Endless crops of bodies.
+
+    Items: `pixel_values` (3, S, S) in [0, 1]; `points` (18, 2) in [-1, 1]; `visibility` (18,); `presence` (): 1 for a
+    body, 0 for a crop without one, whose points mean nothing.
+
+    Args:
+        scenes (`Sequence[BodyScene]`): Labelled pictures.
+        size (`int`): Side S of the crops.
+        margin (`float`): Side of a crop in units of the key points' box.
+        seed (`int`, *optional*, defaults to 0): Start of the random numbers.
+    """
+
+    def __init__(self, scenes: Sequence[BodyScene], size: int, margin: float, seed: int = 0) -> None:
+        self.scenes, self.size, self.margin, self.seed = scenes, size, margin, seed
+        self.bodies = [
+            (number, index)
+            for number, scene in enumerate(scenes)
+            for index, box in enumerate(scene.boxes)
+            if max(box[2] - box[0], box[3] - box[1]) >= MIN_SIZE
+        ]
+        if not self.bodies:
+            raise ValueError(f"None of the {len(scenes)} pictures shows a person of at least {MIN_SIZE} px.")
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        random = np.random.default_rng((self.seed, 2, number))
+        scene, index = self.bodies[int(random.integers(len(self.bodies)))]
+        presence = float(random.random() >= NEGATIVES)
+        crop, body = self._crop(self.scenes[scene], index, bool(presence), random)
+        crop = change_colours(crop, random)
+        points = body[:, :2] / (self.size - 1) * 2 - 1
+        inside = (np.abs(points) <= 1).all(1)
+        return {
+            "pixel_values": torch.from_numpy(crop).permute(2, 0, 1).float() / 255,
+            "points": torch.from_numpy(points.astype(np.float32)),
+            "visibility": torch.from_numpy(((body[:, 2] > 0) & inside).astype(np.float32)),
+            "presence": torch.tensor(presence),
+        }
+
+    def _crop(
+        self, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A turned square around a body, or beside all bodies; and the body's points in it."""
+        picture, body = scene.decode(), scene.bodies[index].copy()
+        if random.random() < 0.5:
+            picture = np.ascontiguousarray(picture[:, ::-1])
+            body = np.c_[BODY18.flip(body[:, :2], picture.shape[1]), body[list(BODY18.mirror), 2]]
+        seen = body[body[:, 2] > 0, :2]
+        low, high = seen.min(0), seen.max(0)
+        box = float((high - low).max())
+        side = self.margin * box * random.uniform(0.8, 1.35)
+        centre = (low + high) / 2 + random.normal(0, 0.06, 2) * box
+        if not shown:
+            # Far enough away that at most a part of the body is left in the crop.
+            side *= random.uniform(0.3, 0.8)
+            centre = centre + random.choice([-1, 1], 2) * [0.9 * box, random.uniform(0, 0.6) * box]
+        angle = np.deg2rad(random.uniform(-180, 180) if random.random() < 0.15 else random.normal(0, 22))
+        zoom = self.size / side
+        linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shift = (self.size - 1) / 2 - linear @ centre
+        mode = cv2.BORDER_REPLICATE if random.random() < 0.6 else cv2.BORDER_CONSTANT
+        if zoom < 0.6:
+            picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / zoom)
+        crop = cv2.warpAffine(picture, np.c_[linear, shift], (self.size, self.size), borderMode=mode)
+        return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]]
