@@ -16,13 +16,20 @@ from .models.modeling_landmarker import AdaATLandmarker
 from .models.operator import AdaptiveAffine, adaptive_affine
 from .pipelines.base import AdaATPipeline
 from .pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
+from .pipelines.original import convert_original_checkpoint
+from .pipelines.persons import NoPersonError
+from .pipelines.pipeline_person_generation import PersonGenerationOutput, PersonGenerationPipeline
 from .pipelines.pipeline_output import AdaATPipelineOutput, AnimationStatistics
+from .processing.bodies_mediapipe import MediaPipeBodyDetector
+from .processing.bodies_vitpose import VitPoseBodyDetector
+from .processing.body_keypoints import BodyDetector, BodyKeypoints
 from .processing.image_processing_adaat import AdaATImageProcessor
 from .processing.images import ImageError, load_image
 from .processing.landmarks import FaceLandmarker, FaceLandmarks
 from .processing.landmarks_mediapipe import MediaPipeLandmarker
-from .processing.landmarks_torch import TorchLandmarker
+from .processing.landmarks_torch import TorchBodyDetector, TorchLandmarker
 from .processing.photo import NoFaceError
+from .processing.pose_files import BodyPose, PoseError, as_pose, read_pose_file
 from .registration import register
 from .video import VideoError, VideoReader, VideoWriter
 
@@ -47,6 +54,9 @@ __all__ = [
     "AdaATPipelineOutput",
     "AdaptiveAffine",
     "AnimationStatistics",
+    "BodyDetector",
+    "BodyKeypoints",
+    "BodyPose",
     "FaceCoefficients",
     "FaceFitter",
     "FaceLandmarker",
@@ -54,19 +64,29 @@ __all__ = [
     "FaceReenactmentPipeline",
     "FitSettings",
     "ImageError",
+    "MediaPipeBodyDetector",
     "MediaPipeLandmarker",
     "MotionTemplate",
     "NoFaceError",
+    "NoPersonError",
+    "PersonGenerationOutput",
+    "PersonGenerationPipeline",
+    "PoseError",
     "Strengths",
+    "TorchBodyDetector",
     "TorchLandmarker",
     "VideoError",
     "VideoReader",
     "VideoWriter",
+    "VitPoseBodyDetector",
     "adaptive_affine",
+    "as_pose",
+    "convert_original_checkpoint",
     "convert_original_discriminator",
     "convert_original_state_dict",
     "demo_motion",
     "load_image",
+    "read_pose_file",
     "retarget",
     "smooth",
 ]

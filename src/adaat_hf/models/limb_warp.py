@@ -159,17 +159,38 @@ def _hidden(seen: Tensor) -> Tensor:
 def _axes(keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs: tuple[Limb, ...]) -> _Axes:
     points = keypoints.float() * keypoints.new_tensor([aspect, 1.0]).float()
     seen = torch.ones_like(points[..., 0]) if visibility is None else (visibility > 0).float()
+    start, end, present = _ends(points, seen, limbs)
+    size = _size(start, end, present, limbs).clamp_min(0.05)
+    thickness = [_width(points, seen, limb.across, size) if limb.across is not None else size for limb in limbs]
+    return _Axes(start, end, torch.stack(thickness, 1), present, size)
+
+
+def body_size(keypoints: Tensor, visibility: Tensor) -> Tensor:
+    """Distance from hips to shoulders of a body, as if seen without foreshortening.
+
+    Args:
+        keypoints (`Tensor` of shape (B, K, 2)): In pixels; K must be a layout in `LIMBS`.
+        visibility (`Tensor` of shape (B, K)): 0 for a missing point.
+
+    Returns:
+        `Tensor` of shape (B,): in pixels; 0 where no limb is seen.
+    """
+    limbs = LIMBS[keypoints.shape[1]]
+    return _size(*_ends(keypoints.float(), (visibility > 0).float(), limbs), limbs)
+
+
+def _ends(points: Tensor, seen: Tensor, limbs: tuple[Limb, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ends (B, L, 2) of all limbs, and whether both are seen (B, L)."""
     ends = [[_mean(points, seen, members) for members in (limb.start, limb.end)] for limb in limbs]
     start, end = (torch.stack([pair[side][0] for pair in ends], 1) for side in (0, 1))
-    present = torch.stack([pair[0][1] * pair[1][1] for pair in ends], 1)
-    length = (end - start).norm(dim=-1)
-    typical = torch.tensor([limb.typical for limb in limbs], device=points.device)
-    # Projection only shortens limbs, so the longest ones, measured by what is typical, tell the body's size.
-    size = (length / typical * present).topk(3, 1).values.mean(1).clamp_min(0.05)
-    thickness = [
-        _width(points, seen, limb.across, size) if limb.across is not None else size for limb in limbs
-    ]
-    return _Axes(start, end, torch.stack(thickness, 1), present, size)
+    return start, end, torch.stack([pair[0][1] * pair[1][1] for pair in ends], 1)
+
+
+def _size(start: Tensor, end: Tensor, present: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """Projection only shortens limbs, so the longest ones, measured by what is typical, tell the body's size."""
+    typical = torch.tensor([limb.typical for limb in limbs], device=start.device)
+    longest = ((end - start).norm(dim=-1) / typical * present).topk(3, 1).values
+    return longest.sum(1) / (longest > 0).sum(1).clamp_min(1)
 
 
 def _mean(points: Tensor, seen: Tensor, members: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -189,14 +210,14 @@ def _width(points: Tensor, seen: Tensor, across: tuple[int, int], size: Tensor) 
 def _pixels(height: int, width: int, aspect: float, device: torch.device) -> Tensor:
     """Positions (H * W, 2) of the pixels in units of half the height."""
     y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height, device=device), torch.linspace(-aspect, aspect, width, device=device), indexing="ij"
+        torch.linspace(-1, 1, height, device=device),
+        torch.linspace(-aspect, aspect, width, device=device),
+        indexing="ij",
     )
     return torch.stack([x, y], -1).reshape(-1, 2)
 
 
-def _driving_frame(
-    pixels: Tensor, axes: _Axes, limbs: tuple[Limb, ...], margin: float = 1.0
-) -> tuple[Tensor, Tensor]:
+def _driving_frame(pixels: Tensor, axes: _Axes, limbs: tuple[Limb, ...], margin: float = 1.0) -> tuple[Tensor, Tensor]:
     """Pixels along and across every axis (B, L, P, 2), and their distance from the capsule's axis in radii (B, L, P)."""
     along, length = _direction(axes)
     offset = pixels[None, None] - axes.start[:, :, None]
@@ -270,4 +291,4 @@ def fill(picture: Tensor, weight: Tensor) -> Tensor:
     return filled
 
 
-__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "fill", "move_limbs"]
+__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "body_size", "fill", "move_limbs"]

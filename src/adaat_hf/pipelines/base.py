@@ -62,33 +62,56 @@ class AdaATPipeline(DiffusionPipeline):
             kwargs[name] = _load_component(component, repository, name, hub, kwargs)
         return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
 
-    @torch.no_grad()
     def paint(
         self, source: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor, batch_size: int = 4
     ) -> Iterator[np.ndarray]:
-        """Paint one source picture in many poses.
-
-        Args:
-            source (`Tensor` of shape (3, H, W)): Picture, RGB in [0, 1].
-            source_keypoints (`Tensor` of shape (K, 2)): In [-1, 1].
-            driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
-            batch_size (`int`, *optional*, defaults to 4): Frames per pass.
+        """Paint one source picture in many poses; see [`paint_tensors`], without visibility.
 
         Yields:
             `np.ndarray` of shape (B, H, W, 3), uint8: the frames of each batch.
         """
+        for images in self.paint_tensors(source, source_keypoints, driving_keypoints, batch_size=batch_size):
+            yield to_uint8(images.permute(0, 2, 3, 1).numpy())
+
+    @torch.no_grad()
+    def paint_tensors(
+        self,
+        source: Tensor,
+        source_keypoints: Tensor,
+        driving_keypoints: Tensor,
+        source_visibility: Tensor | None = None,
+        driving_visibility: Tensor | None = None,
+        batch_size: int = 4,
+    ) -> Iterator[Tensor]:
+        """Paint a subject in many poses.
+
+        Args:
+            source (`Tensor` of shape (3, H, W) or (S, 3, H, W)): Picture, or several of the same subject, RGB in [0, 1].
+            source_keypoints (`Tensor` of shape (K, 2) or (S, K, 2)): In [-1, 1].
+            driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
+            source_visibility, driving_visibility (`Tensor`, *optional*): As the key points, without their last dimension.
+            batch_size (`int`, *optional*, defaults to 4): Poses per pass.
+
+        Yields:
+            `Tensor` of shape (B, 3, H, W): the pictures of each batch in [0, 1], float32, on the CPU.
+        """
         device, dtype = self._execution_device, self.generator.dtype
-        picture = source.to(device, dtype)[None]
-        start = source_keypoints.to(device)[None]
         count = self.generator.config.num_keypoints
-        for poses in driving_keypoints.split(batch_size):
-            size = len(poses)
-            images = self.generator(
-                picture.expand(size, -1, -1, -1),
-                start[:, :count].expand(size, -1, -1),
-                poses[:, :count].to(device),
-            ).images
-            yield to_uint8(images.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy())
+        dim = source_keypoints.ndim - 2
+        fixed = {
+            "pixel_values": source.to(device, dtype),
+            "source_keypoints": source_keypoints.to(device).narrow(dim, 0, count),
+        }
+        if source_visibility is not None:
+            fixed["source_visibility"] = source_visibility.to(device).narrow(dim, 0, count)
+        for start in range(0, len(driving_keypoints), batch_size):
+            poses = driving_keypoints[start : start + batch_size, :count].to(device)
+            seen = None
+            if driving_visibility is not None:
+                seen = driving_visibility[start : start + batch_size, :count].to(device)
+            sources = {name: value.expand(len(poses), *value.shape) for name, value in fixed.items()}
+            images = self.generator(**sources, driving_keypoints=poses, driving_visibility=seen).images
+            yield images.float().clamp(0, 1).cpu()
 
 
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")

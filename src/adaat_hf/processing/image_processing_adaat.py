@@ -16,8 +16,17 @@ from transformers.utils import TensorType
 OUTPUT_TYPES = ("pil", "np", "pt")
 
 
+KEYPOINT_CONVENTIONS = ("aligned", "released")
+# Where the released code leaves missing points, in pixels.
+RELEASED_MISSING = -1.0
+
+
 class AdaATImageProcessor(TorchvisionBackend):
-    """Prepare pictures for [`AdaATGenerator`]: RGB in [0, 1] at the network's size.
+    """Prepare pictures and key points for [`AdaATGenerator`]: RGB in [0, 1] at the network's size.
+
+    Args:
+        keypoint_convention (`str`, *optional*, defaults to `"aligned"`): See `prepare_keypoints`.
+        kwargs: Further settings, such as `size`.
 
     Example:
     ```python
@@ -37,8 +46,13 @@ class AdaATImageProcessor(TorchvisionBackend):
     do_convert_rgb = True
     model_input_names = ["pixel_values"]
 
-    def __init__(self, **kwargs: Unpack[ImagesKwargs]) -> None:
+    def __init__(self, keypoint_convention: str = "aligned", **kwargs: Unpack[ImagesKwargs]) -> None:
+        if keypoint_convention not in KEYPOINT_CONVENTIONS:
+            raise ValueError(
+                f"keypoint_convention is {keypoint_convention!r}, expected one of {KEYPOINT_CONVENTIONS}."
+            )
         super().__init__(**kwargs)
+        self.keypoint_convention = keypoint_convention
 
     def _preprocess(  # type: ignore[override]  # cropping, normalising and padding do not occur
         self,
@@ -62,6 +76,27 @@ class AdaATImageProcessor(TorchvisionBackend):
                 stacked = self.rescale(stacked, rescale_factor)
             processed[shape] = stacked
         return BatchFeature({"pixel_values": reorder_images(processed, index)}, tensor_type=return_tensors)
+
+    def prepare_keypoints(
+        self, points: Tensor, visibility: Tensor, height: int, width: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Key points to the generator's inputs.
+
+        Args:
+            points (`Tensor` of shape (..., K, 2)): In pixels.
+            visibility (`Tensor` of shape (..., K)): 0 for a missing point.
+            height, width (`int`): Size of the picture that the pixels refer to.
+
+        Returns:
+            `tuple[Tensor, Tensor | None]`: positions in [-1, 1] and visibility. With `keypoint_convention="released"`, as
+            the authors' code has it: pixels divided by width and height, and a missing point at -1 px, where it draws a
+            ghost in the top left corner, instead of a visibility.
+        """
+        points = points.float()
+        if self.keypoint_convention == "aligned":
+            return self.normalize_keypoints(points, height, width), visibility
+        points = torch.where(visibility[..., None] > 0, points, RELEASED_MISSING)
+        return points / torch.tensor([width, height], dtype=points.dtype, device=points.device) * 2 - 1, None
 
     @staticmethod
     def normalize_keypoints(points: Tensor, height: int, width: int) -> Tensor:

@@ -1,6 +1,7 @@
-"""Face landmarks by the bundled networks ([`AdaATLandmarker`]): batched, on any device, without further packages."""
+"""Landmarks of faces and bodies by the bundled networks ([`AdaATLandmarker`]): batched, on any device."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -9,13 +10,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..models.modeling_landmarker import AdaATLandmarker
+from .body_keypoints import BODY18, HIPS, NECK, BodyKeypoints
 from .boxes import suppress_overlaps
-from .landmarks import FaceLandmarks
+from .keypoints import FACE96
+from .landmarks import FaceLandmarks, Landmarks
+
+
+Found = TypeVar("Found", bound=Landmarks)
+# Bodies tilted further than this are examined upright.
+MAX_TILT = np.deg2rad(50.0)
+# A body of which less is seen is left out.
+MIN_POINTS = 5
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A square (centre x, y; side; angle) of frame `frame` that may hold a face, in picture pixels."""
+    """A square (centre x, y; side; angle) of frame `frame` that may hold a face or body, in picture pixels."""
 
     frame: int
     x: float
@@ -24,26 +34,36 @@ class _Candidate:
     angle: float = 0.0
 
 
-class TorchLandmarker:
-    """Find faces and their 96 landmarks with [`AdaATLandmarker`].
+class _TorchDetector(Generic[Found]):
+    """The search that faces and bodies share.
 
     Args:
         model (`AdaATLandmarker`): The networks, on the device where they shall run.
-        max_faces (`int`, *optional*, defaults to 8): Most faces returned per frame.
-        threshold (`float`, *optional*, defaults to 0.15): Detector score from which a place is examined, in [0, 1].
-        presence (`float`, *optional*, defaults to 0.5): Score of the landmark network from which it counts as a face.
+        max_found (`int`): Most faces or bodies returned per frame.
+        threshold (`float`): Detector score from which a place is examined, in [0, 1].
+        presence (`float`): Score of the landmark network from which it counts, in [0, 1].
     """
 
-    def __init__(
-        self, model: AdaATLandmarker, max_faces: int = 8, threshold: float = 0.15, presence: float = 0.5
-    ) -> None:
+    layouts: tuple[str, ...]
+
+    def __init__(self, model: AdaATLandmarker, max_found: int, threshold: float, presence: float) -> None:
+        if model.config.layout not in self.layouts:
+            raise ValueError(f"The landmarker predicts {model.config.layout!r}, expected one of {self.layouts}.")
         self.model = model.eval()
-        self.max_faces, self.threshold, self.presence = max_faces, threshold, presence
+        self.max_found, self.threshold, self.presence = max_found, threshold, presence
+
+    def _upright(self, points: np.ndarray) -> float:
+        """How far landmarks (K, 2) are turned clockwise, in radians."""
+        raise NotImplementedError
+
+    def _result(self, points: np.ndarray, visibility: np.ndarray, score: float) -> Found | None:
+        """What is returned for landmarks (K, 2) in pixels, or `None` if they are not usable."""
+        raise NotImplementedError
 
     @torch.no_grad()
-    def detect(self, frames: np.ndarray) -> list[list[FaceLandmarks]]:
-        """See [`FaceLandmarker.detect`]; layout `"face96"`."""
-        faces: list[list[FaceLandmarks]] = [[] for _ in frames]
+    def detect(self, frames: np.ndarray) -> list[list[Found]]:
+        """Detect in every frame (N, H, W, 3), uint8; see the protocols [`FaceLandmarker`] and [`BodyDetector`]."""
+        faces: list[list[Found]] = [[] for _ in frames]
         longest = max(frames.shape[1:3])
         size = self.model.config.detector_size
         # Small faces show up only at higher resolution, which is searched where nothing was found.
@@ -55,25 +75,26 @@ class TorchLandmarker:
                 return faces
             size *= 2
 
-    def _search(self, frames: np.ndarray, size: int) -> list[list[FaceLandmarks]]:
+    def _search(self, frames: np.ndarray, size: int) -> list[list[Found]]:
         candidates = self._candidates(frames, size)
-        found: list[list[FaceLandmarks]] = [[] for _ in frames]
+        found: list[list[Found]] = [[] for _ in frames]
         if not candidates:
             return found
-        points, _ = self._predict(frames, candidates)
-        points, scores = self._predict(frames, [self._refined(c, p) for c, p in zip(candidates, points, strict=True)])
-        for candidate, place, score in zip(candidates, points, scores, strict=True):
-            if score >= self.presence:
-                seen = np.ones(len(place), np.float32)
-                found[candidate.frame].append(FaceLandmarks(place, self.model.config.layout, seen, float(score)))
-        return [self._distinct(faces) for faces in found]
+        points, seen, _ = self._predict(frames, candidates)
+        refined = [self._refined(*item) for item in zip(candidates, points, seen, strict=True)]
+        points, seen, scores = self._predict(frames, refined)
+        for candidate, place, visible, score in zip(candidates, points, seen, scores, strict=True):
+            result = self._result(place, visible, float(score)) if score >= self.presence else None
+            if result is not None:
+                found[candidate.frame].append(result)
+        return [self._distinct(items) for items in found]
 
-    def _distinct(self, faces: list[FaceLandmarks]) -> list[FaceLandmarks]:
-        if not faces:
-            return faces
-        boxes = np.array([face.box for face in faces])
-        kept = suppress_overlaps(boxes, np.array([face.score for face in faces]))
-        return sorted((faces[index] for index in kept), key=lambda face: -face.size)[: self.max_faces]
+    def _distinct(self, found: list[Found]) -> list[Found]:
+        if not found:
+            return found
+        boxes = np.array([item.box for item in found])
+        kept = suppress_overlaps(boxes, np.array([item.score for item in found]))
+        return sorted((found[index] for index in kept), key=lambda item: -item.size)[: self.max_found]
 
     def _candidates(self, frames: np.ndarray, size: int) -> list[_Candidate]:
         height, width = frames.shape[1:3]
@@ -94,24 +115,24 @@ class TorchLandmarker:
             score = float(probability[frame, 0, row, column])
             candidates.append((score, _Candidate(frame, x - 0.5, y - 0.5, margin * side / zoom)))
         candidates.sort(key=lambda item: -item[0])
-        per_frame = [[c for _, c in candidates if c.frame == n][: 2 * self.max_faces] for n in range(len(frames))]
+        per_frame = [[c for _, c in candidates if c.frame == n][: 2 * self.max_found] for n in range(len(frames))]
         return [candidate for found in per_frame for candidate in found]
 
-    def _refined(self, candidate: _Candidate, points: np.ndarray) -> _Candidate:
-        """A tighter, upright square around landmarks (96, 2) found in a first look."""
-        eyes = points[42:48].mean(0) - points[36:42].mean(0)
-        angle = float(np.arctan2(eyes[1], eyes[0]))
-        low, high = points.min(0), points.max(0)
+    def _refined(self, candidate: _Candidate, points: np.ndarray, seen: np.ndarray) -> _Candidate:
+        """A tighter, upright square around landmarks (K, 2) found in a first look."""
+        angle = self._upright(points)
+        used = points[seen > 0] if (seen > 0).sum() > 2 else points
+        low, high = used.min(0), used.max(0)
         centre = (low + high) / 2
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        turned = (points - centre) @ turn.T
+        turned = (used - centre) @ turn.T
         low, high = turned.min(0), turned.max(0)
         x, y = centre + turn.T @ ((low + high) / 2)
         side = self.model.config.crop_margin * float((high - low).max())
         return _Candidate(candidate.frame, float(x), float(y), max(side, 4.0), angle)
 
-    def _predict(self, frames: np.ndarray, candidates: list[_Candidate]) -> tuple[np.ndarray, np.ndarray]:
-        """Landmarks (N, 96, 2) in picture pixels and presence scores (N,) for squares of the frames."""
+    def _predict(self, frames: np.ndarray, candidates: list[_Candidate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Landmarks (N, K, 2) in picture pixels, their visibility (N, K) and presence scores (N,) for squares."""
         size = self.model.config.crop_size
         matrices = [_to_crop(candidate, size) for candidate in candidates]
         crops = np.stack(
@@ -123,11 +144,66 @@ class TorchLandmarker:
             p @ back[:, :2].T + back[:, 2]
             for p, back in zip(inside, map(cv2.invertAffineTransform, matrices), strict=True)
         ]
-        return np.array(points, np.float32), result.presence.float().sigmoid().cpu().numpy()
+        seen: np.ndarray = np.ones(inside.shape[:2], np.float32)
+        if result.visibility is not None:
+            seen = (result.visibility.float() > 0).float().cpu().numpy()
+        return np.array(points, np.float32), seen, result.presence.float().sigmoid().cpu().numpy()
 
     def _to_tensor(self, pictures: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(pictures).to(self.model.device).permute(0, 3, 1, 2)
         return tensor.to(self.model.dtype) / 255
+
+
+class TorchLandmarker(_TorchDetector[FaceLandmarks]):
+    """Find faces and their 96 landmarks with [`AdaATLandmarker`]; layout `"face96"`.
+
+    Args:
+        model (`AdaATLandmarker`): The networks, on the device where they shall run.
+        max_faces (`int`, *optional*, defaults to 8): Most faces returned per frame.
+        threshold (`float`, *optional*, defaults to 0.15): Detector score from which a place is examined, in [0, 1].
+        presence (`float`, *optional*, defaults to 0.5): Score of the landmark network from which it counts as a face.
+    """
+
+    layouts = (FACE96.name,)
+
+    def __init__(
+        self, model: AdaATLandmarker, max_faces: int = 8, threshold: float = 0.15, presence: float = 0.5
+    ) -> None:
+        super().__init__(model, max_faces, threshold, presence)
+
+    def _upright(self, points: np.ndarray) -> float:
+        eyes = points[42:48].mean(0) - points[36:42].mean(0)
+        return float(np.arctan2(eyes[1], eyes[0]))
+
+    def _result(self, points: np.ndarray, visibility: np.ndarray, score: float) -> FaceLandmarks:
+        return FaceLandmarks(points, self.model.config.layout, visibility, score)
+
+
+class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
+    """Find bodies and their 18 key points with [`AdaATLandmarker`]; layout `"body18"`.
+
+    Args:
+        model (`AdaATLandmarker`): The networks, on the device where they shall run.
+        max_bodies (`int`, *optional*, defaults to 8): Most bodies returned per frame.
+        threshold (`float`, *optional*, defaults to 0.15): Detector score from which a place is examined, in [0, 1].
+        presence (`float`, *optional*, defaults to 0.5): Score of the landmark network from which it counts as a body.
+    """
+
+    layouts = (BODY18.name,)
+
+    def __init__(
+        self, model: AdaATLandmarker, max_bodies: int = 8, threshold: float = 0.15, presence: float = 0.5
+    ) -> None:
+        super().__init__(model, max_bodies, threshold, presence)
+
+    def _upright(self, points: np.ndarray) -> float:
+        """A lying body is turned upright; smaller tilts stay, as the network has learned them."""
+        spine = points[list(HIPS)].mean(0) - points[NECK]
+        angle = float(np.arctan2(-spine[0], spine[1]))
+        return angle if abs(angle) > MAX_TILT else 0.0
+
+    def _result(self, points: np.ndarray, visibility: np.ndarray, score: float) -> BodyKeypoints | None:
+        return BodyKeypoints(points, BODY18.name, visibility, score) if visibility.sum() >= MIN_POINTS else None
 
 
 def _to_crop(candidate: _Candidate, size: int) -> np.ndarray:

@@ -109,9 +109,7 @@ class PairDataset(Dataset):
         points = points / (side - 1) * 2 - 1
         visibility = tensors["visibility"][[first, second]].clone()
         if self.augment:
-            pictures, points, visibility = augment(
-                pictures, points, visibility, FACE96.mirror, FACE_PLACEMENT, random
-            )
+            pictures, points, visibility = augment(pictures, points, visibility, FACE96.mirror, FACE_PLACEMENT, random)
         if side != self.resolution:
             pictures = T.resize(pictures, [self.resolution, self.resolution], antialias=True).clamp(0, 1)
         points, visibility = points[:, : self.num_keypoints], visibility[:, : self.num_keypoints]

@@ -95,7 +95,9 @@ def read_pairs(folder: str | Path) -> list[ImagePair]:
     files = {image.file for pair in pairs for image in (pair.source, pair.target)}
     missing = sorted(file for file in files if not (path.parent / file).is_file())
     if missing:
-        raise FileNotFoundError(f"{str(path)!r} names {len(missing)} pictures that do not exist, such as {missing[0]!r}.")
+        raise FileNotFoundError(
+            f"{str(path)!r} names {len(missing)} pictures that do not exist, such as {missing[0]!r}."
+        )
     return pairs
 
 
