@@ -45,7 +45,7 @@ def label_scenes(settings: LandmarkerArguments, teacher: Path) -> Sequence[Scene
     exclude = list(settings.exclude)
     if settings.exclude_held_out:
         people = People.from_yaml(settings.exclude_held_out)
-        exclude += [name + SEPARATOR for name, subject in people.subjects.items() if subject in people.held_out]
+        exclude += [name + SEPARATOR for name in people.not_for_training()]
     return load_body_scenes(settings.scenes, MediaPipeBodyDetector(teacher), labels, exclude)
 
 

@@ -15,11 +15,11 @@ from .models.modeling_discriminator import AdaATDiscriminator
 from .models.modeling_landmarker import AdaATLandmarker
 from .models.operator import AdaptiveAffine, adaptive_affine
 from .pipelines.base import AdaATPipeline
-from .pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
 from .pipelines.original import convert_original_checkpoint
 from .pipelines.persons import NoPersonError
-from .pipelines.pipeline_person_generation import PersonGenerationOutput, PersonGenerationPipeline
+from .pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
 from .pipelines.pipeline_output import AdaATPipelineOutput, AnimationStatistics
+from .pipelines.pipeline_person_generation import PersonGenerationOutput, PersonGenerationPipeline
 from .processing.bodies_mediapipe import MediaPipeBodyDetector
 from .processing.bodies_vitpose import VitPoseBodyDetector
 from .processing.body_keypoints import BodyDetector, BodyKeypoints

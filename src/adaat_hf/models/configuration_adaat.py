@@ -85,10 +85,11 @@ class AdaATConfig(PreTrainedConfig):
 
     @property
     def picture_channels(self) -> int:
-        """Channels of the pictures that the network sees: the source, its warped copy, and with limbs two masks."""
+        """Channels of the pictures that the network sees: the source and its warped copy, or with limbs the moved parts,
+        the background behind them, and two masks."""
         if not self.prewarp:
             return 3
-        return 8 if self.prewarp_kind == "limbs" else 6
+        return 11 if self.prewarp_kind == "limbs" else 6
 
     @property
     def size_divisor(self) -> int:

@@ -12,7 +12,11 @@ SOFTNESS = 0.12
 # Parts are mixed by their distance; the closer one wins where they differ by more than about a fifth of a radius.
 SHARPNESS = 14.0
 # The source's body is erased with this much margin, so that its outline does not stay in the background.
-ERASE_MARGIN = 1.3
+ERASE_MARGIN = 1.75
+# Coverage is corrected by the network in logits, which it must be able to overrule.
+LARGEST_LOGIT = 3.0
+# Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
+STILL = 0.03
 # A foreshortened limb counts as at least this long, in body sizes: its picture cannot be stretched without end.
 SHORTEST = 0.08
 # Levels of the pyramid that fills the erased body from its surroundings.
@@ -77,9 +81,17 @@ class MovedBody:
     driving_coverage: Tensor
     source_coverage: Tensor
 
-    def over(self, background: Tensor) -> Tensor:
-        """The parts in front of a background (B, 3, H, W)."""
-        return self.driving_coverage * self.parts + (1 - self.driving_coverage) * background
+    def composed(self) -> Tensor:
+        """The parts in front of the background."""
+        return compose(self.parts, self.background, self.driving_coverage)
+
+
+def compose(parts: Tensor, background: Tensor, coverage: Tensor, correction: Tensor | None = None) -> Tensor:
+    """Lay parts (B, 3, H, W) over a background as `coverage` (B, 1, H, W) says, corrected by logits of its shape."""
+    if correction is not None:
+        largest = torch.tensor(LARGEST_LOGIT).sigmoid().item()
+        coverage = (torch.logit(coverage.float().clamp(1 - largest, largest)) + correction.float()).sigmoid()
+    return (coverage * parts + (1 - coverage) * background).to(parts.dtype)
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,7 @@ def move_limbs(
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     parts = _sample_parts(source, places, share, aspect)
     erased = body_coverage(source_keypoints, source_visibility, height, width, ERASE_MARGIN)
+    erased = erased * _moving(here, there, share).view_as(erased)
     background = fill(source.float(), 1 - erased)
     return MovedBody(*(value.to(source.dtype) for value in (parts, background, coverage, erased)))
 
@@ -256,6 +269,13 @@ def _source_places(position: Tensor, here: _Axes, there: _Axes) -> Tensor:
     )
 
 
+def _moving(here: _Axes, there: _Axes, share: Tensor) -> Tensor:
+    """Whether the nearest limbs (shares (B, L, P)) move at the pixels, from 0 to 1, (B, P)."""
+    ends = [(there.start - here.start).norm(dim=-1), (there.end - here.end).norm(dim=-1)]
+    moved = 1 - torch.exp(-((torch.maximum(*ends) / STILL) ** 2))
+    return (moved[..., None] * share).sum(1)
+
+
 def _coverage(distance: Tensor, height: int, width: int) -> Tensor:
     nearest = distance.amin(1)
     return torch.sigmoid((1 - nearest) / SOFTNESS).unflatten(1, (height, width))[:, None]
@@ -291,4 +311,4 @@ def fill(picture: Tensor, weight: Tensor) -> Tensor:
     return filled
 
 
-__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "body_size", "fill", "move_limbs"]
+__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "body_size", "compose", "fill", "move_limbs"]

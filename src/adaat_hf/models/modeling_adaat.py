@@ -16,12 +16,13 @@ from .alignment import AlignedSkip, AlignmentModule, DenseFlow, TransformationEn
 from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
-from .limb_warp import move_limbs
+from .limb_warp import compose, move_limbs
 from .operator import start_constant
 
 
-# The blend starts out preferring the painted picture, which with `prewarp` starts out as the warped source.
-INITIAL_PAINTED_PREFERENCE = 2.0
+# The blend starts out preferring the painted picture, which with `prewarp` starts out as the warped source. Moved limbs
+# stand before the source's background anyway, so that there is less to gain from the source.
+INITIAL_PAINTED_PREFERENCE = {"spline": 2.0, "limbs": 3.0}
 
 
 @dataclass
@@ -81,16 +82,25 @@ class _Pose:
     seen_there: Tensor | None
 
 
-class BlendHead(nn.Module):
-    """Per-pixel share of the painted picture against the source."""
+@dataclass(frozen=True)
+class _Prewarp:
+    """The pre-warped sources, what the network sees of them, and with limbs the layers they are composed of."""
 
-    def __init__(self, channels: int) -> None:
+    picture: Tensor | None = None
+    inputs: tuple[Tensor, ...] = ()
+    layers: tuple[Tensor, Tensor, Tensor] | None = None
+
+
+class MaskHead(nn.Module):
+    """One logit per pixel, starting at a constant."""
+
+    def __init__(self, channels: int, start: float = 0.0) -> None:
         super().__init__()
-        self.conv = start_constant(nn.Conv2d(channels, 1, 7, padding=3), INITIAL_PAINTED_PREFERENCE)
+        self.conv = start_constant(nn.Conv2d(channels, 1, 7, padding=3), start)
 
     def forward(self, feature: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, 1, H, W) in [0, 1]."""
-        return self.conv(feature).float().sigmoid()
+        """(B, C, H, W) to (B, 1, H, W)."""
+        return self.conv(feature).float()
 
 
 class SourceFusion(nn.Module):
@@ -157,7 +167,9 @@ class AdaATGenerator(AdaATPreTrainedModel):
         to_picture = nn.Conv2d(widths[0], 3, 7, padding=3)
         self.to_picture = start_constant(to_picture) if config.prewarp else to_picture
         if config.blend_mask:
-            self.blend_head = BlendHead(widths[0])
+            self.blend_head = MaskHead(widths[0], INITIAL_PAINTED_PREFERENCE[config.prewarp_kind])
+        if config.prewarp and config.prewarp_kind == "limbs":
+            self.outline_head = MaskHead(widths[0])
         if config.multi_source:
             self.fusion = SourceFusion(widths[0])
         self.post_init()
@@ -201,16 +213,15 @@ class AdaATGenerator(AdaATPreTrainedModel):
             None if source_visibility is None else source_visibility.flatten(0, 1),
             None if driving_visibility is None else driving_visibility.repeat_interleave(count, 0),
         )
-        warped, masks = self._prewarp(source, pose, count)
-        feature, levels = self._encode(source, warped, masks, self._heatmaps(source, pose))
+        prewarp = self._prewarp(source, pose, count)
+        feature, levels = self._encode(source, prewarp, self._heatmaps(source, pose))
         code = self.transformation_encoder(feature)
         feature, seen, flow = self.alignment(feature, code)
         feature = self._decode(feature, levels, code, flow)
         shares = self.fusion(feature, count) if count > 1 else None
         if shares is not None:
-            feature = self.fusion.mix(feature, shares)
-            warped = None if warped is None else self.fusion.mix(warped, shares)
-        painted = self._paint(feature, warped)
+            feature, prewarp = self._fuse(feature, prewarp, shares)
+        painted = self._paint(feature, prewarp)
         images, blend = self._blend(painted, source[::count], feature)
         if self.config.channel_order == "bgr":
             images, painted = images.flip(1), painted.flip(1)
@@ -218,7 +229,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
             images=images,
             painted=painted if blend is not None else None,
             blend=blend,
-            warped=warped,
+            warped=prewarp.picture,
             source_shares=None if shares is None else shares[:, :, 0],
             features=seen if output_features else None,
         )
@@ -245,14 +256,15 @@ class AdaATGenerator(AdaATPreTrainedModel):
                 f"driving_keypoints has shape {tuple(driving_keypoints.shape)}, expected {(batch, points, 2)}."
             )
 
-    def _prewarp(self, source: Tensor, pose: _Pose, count: int) -> tuple[Tensor | None, list[Tensor]]:
-        """The pre-warped source and masks that belong to it; all sources stand before the first one's background."""
+    def _prewarp(self, source: Tensor, pose: _Pose, count: int) -> _Prewarp:
+        """Move the sources' pixels to the driving pose; all sources stand before the first one's background."""
         if not self.config.prewarp:
-            return None, []
+            return _Prewarp(inputs=(source,))
         if self.config.prewarp_kind == "limbs":
             moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there)
             background = moved.background[::count].repeat_interleave(count, 0)
-            return moved.over(background), [moved.driving_coverage, moved.source_coverage]
+            layers = (moved.parts, background, moved.driving_coverage)
+            return _Prewarp(compose(*layers), (source, *layers, moved.source_coverage), layers)
         seen = pose.seen_here if pose.seen_there is None else pose.seen_there
         if pose.seen_here is not None and pose.seen_there is not None:
             seen = pose.seen_here * pose.seen_there
@@ -264,7 +276,16 @@ class AdaATGenerator(AdaATPreTrainedModel):
             visibility=seen,
         )
         warped = F.grid_sample(source.float(), flow, padding_mode="border", align_corners=True)
-        return warped.to(source.dtype), []
+        return _Prewarp(warped.to(source.dtype), (source, warped.to(source.dtype)))
+
+    def _fuse(self, feature: Tensor, prewarp: _Prewarp, shares: Tensor) -> tuple[Tensor, _Prewarp]:
+        mix = self.fusion.mix
+        picture = None if prewarp.picture is None else mix(prewarp.picture, shares)
+        layers = None
+        if prewarp.layers is not None:
+            parts, background, coverage = (mix(layer, shares) for layer in prewarp.layers)
+            layers = (parts, background, coverage)
+        return mix(feature, shares), _Prewarp(picture, (), layers)
 
     def _heatmaps(self, source: Tensor, pose: _Pose) -> Tensor:
         stride = self.config.heatmap_stride
@@ -274,10 +295,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
         maps.append(gaussian_heatmaps(pose.there, height, width, variance, pose.seen_there))
         return torch.cat(maps, 1).to(source.dtype)
 
-    def _encode(
-        self, source: Tensor, warped: Tensor | None, masks: list[Tensor], maps: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        inputs = [source] if warped is None else [source, warped, *masks]
+    def _encode(self, source: Tensor, prewarp: _Prewarp, maps: Tensor) -> tuple[Tensor, list[Tensor]]:
+        inputs = list(prewarp.inputs)
         if self.config.heatmap_stride == 1:
             inputs.append(maps)
         feature = self.stem(torch.cat(inputs, 1))
@@ -300,17 +319,20 @@ class AdaATGenerator(AdaATPreTrainedModel):
                 feature = self.skips[str(2**level)](feature, skipped, code)
         return feature
 
-    def _paint(self, feature: Tensor, warped: Tensor | None) -> Tensor:
+    def _paint(self, feature: Tensor, prewarp: _Prewarp) -> Tensor:
         """The network's picture; with a pre-warped source it is a correction of it, free of bounds while training."""
         values = self.to_picture(feature)
-        if warped is None:
+        if prewarp.picture is None:
             return torch.sigmoid(values)
+        warped = prewarp.picture
+        if prewarp.layers is not None:
+            warped = compose(*prewarp.layers, self.outline_head(feature))
         return warped + values if self.training else (warped + values).clamp(0, 1)
 
     def _blend(self, painted: Tensor, source: Tensor, feature: Tensor) -> tuple[Tensor, Tensor | None]:
         if not self.config.blend_mask:
             return painted, None
-        blend = self.blend_head(feature).to(painted.dtype)
+        blend = self.blend_head(feature).sigmoid().to(painted.dtype)
         return blend * painted + (1 - blend) * source, blend
 
 

@@ -30,14 +30,16 @@ class People:
     Args:
         subjects (`Mapping[str, str]`): Subject (a person in the same clothes) of every name of photographs.
         held_out (`frozenset[str]`): Subjects kept out of training.
+        set_aside (`frozenset[str]`): Names that are used for neither, such as held-out persons in other clothes.
     """
 
     subjects: Mapping[str, str]
     held_out: frozenset[str]
+    set_aside: frozenset[str] = frozenset()
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "People":
-        """Read `train` and `held_out`, both mappings from a subject to the names of its photographs.
+        """Read `train` and `held_out`, both mappings from a subject to the names of its photographs, and the list `set_aside`.
 
         Raises:
             ValueError: if a name occurs twice.
@@ -45,11 +47,17 @@ class People:
         with open(path, encoding="utf-8") as file:
             content = yaml.safe_load(file)
         groups = {**content["train"], **content["held_out"]}
-        counts = Counter(name for names in groups.values() for name in names)
+        aside = content.get("set_aside", [])
+        counts = Counter([name for names in groups.values() for name in names] + aside)
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
             raise ValueError(f"{str(path)!r} names {twice[0]!r} more than once.")
-        return cls({n: subject for subject, names in groups.items() for n in names}, frozenset(content["held_out"]))
+        subjects = {name: subject for subject, names in groups.items() for name in names}
+        return cls(subjects, frozenset(content["held_out"]), frozenset(aside))
+
+    def not_for_training(self) -> list[str]:
+        """Names of the photographs that no part of a trained model may have seen."""
+        return sorted(self.set_aside | {name for name, subject in self.subjects.items() if subject in self.held_out})
 
 
 class UnusablePair(ValueError):
