@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import skimage.data
@@ -63,6 +64,9 @@ def tiny_config(**changes) -> AdaATConfig:
 MODERN = {"prewarp": True, "blend_mask": True, "skip_strides": (1, 2), "heatmap_stride": 4, "heatmap_variance": 0.003}
 
 
+PERSON = {**MODERN, "num_keypoints": 18, "prewarp_kind": "limbs", "multi_source": True}
+
+
 @pytest.fixture
 def tiny_generator() -> AdaATGenerator:
     return AdaATGenerator(tiny_config(**MODERN)).eval()
@@ -74,3 +78,26 @@ def short_motion(face_model: AdaATFaceModel) -> MotionTemplate:
     from adaat_hf import demo_motion
 
     return demo_motion(face_model, seconds=0.8, fps=10)
+
+
+@pytest.fixture(scope="session")
+def standing_pose() -> np.ndarray:
+    """The 18 points (x, y) of somebody who stands and looks at the camera, as shares of a 256x176 picture."""
+    centre = [(0.5, 0.14), (0.5, 0.22)]
+    right_arm, left_arm = ([(0.5 - side * 0.14, 0.22), (0.5 - side * 0.19, 0.36), (0.5 - side * 0.21, 0.49)] for side in (1, -1))
+    right_leg, left_leg = ([(0.5 - side * 0.09, 0.5), (0.5 - side * 0.1, 0.7), (0.5 - side * 0.1, 0.89)] for side in (1, -1))
+    head = [(0.47, 0.125), (0.53, 0.125), (0.44, 0.13), (0.56, 0.13)]
+    return np.array([*centre, *right_arm, *left_arm, *right_leg, *left_leg, *head], np.float32)
+
+
+def draw_person(points: np.ndarray, height: int, width: int, colours: np.ndarray) -> np.ndarray:
+    """A person of thick coloured lines through points (18, 2) in pixels, on a gradient; (height, width, 3), uint8."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[:] = np.linspace(60, 200, width).astype(np.uint8)[None, :, None]
+    thick = max(2, height // 16)
+    corner = points.round().astype(int).tolist()
+    cv2.fillConvexPoly(picture, cv2.convexHull(points[[2, 5, 11, 8]].astype(np.int32)), colours[0].tolist())
+    for number, (first, second) in enumerate([(2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (11, 12), (12, 13)]):
+        cv2.line(picture, corner[first], corner[second], colours[1 + number // 2].tolist(), thick)
+    cv2.circle(picture, corner[0], 2 * thick // 2 + 2, colours[5].tolist(), -1)
+    return picture

@@ -21,11 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="adaat", description="Bring a still picture of a face to life.")
+    parser = argparse.ArgumentParser(prog="adaat", description="Bring a still picture of a face or a person to life.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reenact(commands)
+    _add_person(commands)
     _add_template(commands)
     _add_check(commands)
+    _add_convert(commands)
     doctor = commands.add_parser("doctor", help="show device, versions and speed")
     doctor.add_argument("--model", default="bundled/face", help="pipeline to time (default: bundled/face)")
     doctor.set_defaults(run=_doctor)
@@ -33,10 +35,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", default="bundled/face", help="Hub id, folder, or bundled/face (default)")
     command.add_argument(
         "--landmarker", help="other landmark detector: mediapipe:FILE, mediapipe:official or mediapipe:hub:ORG/NAME"
     )
+    _add_model_and_device(command, "bundled/face")
+
+
+def _add_model_and_device(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--model", default=default, help=f"Hub id, folder, or {default} (default)")
     command.add_argument("--device", help="cpu, cuda, mps, ... (default: the best one there is)")
 
 
@@ -66,6 +72,41 @@ def _add_reenact(commands: Any) -> None:
     command.set_defaults(run=_reenact)
 
 
+def _add_person(commands: Any) -> None:
+    command = commands.add_parser("person", help="show a photographed person in another pose")
+    command.add_argument(
+        "--source", required=True, nargs="+", help="photograph of a person, or several of the same person"
+    )
+    command.add_argument(
+        "--pose",
+        required=True,
+        nargs="+",
+        help="photographs or pose files (OpenPose or COCO json, npz, lists of points)",
+    )
+    command.add_argument("-o", "--output", required=True, help="picture to write; several poses get numbers")
+    command.add_argument("--grid", help="also write sources, poses and results as one picture")
+    command.add_argument(
+        "--fit", choices=("person", "picture"), default="person",
+        help="bring poses to the person's size and place (person, default), or keep them as they lie in their picture",
+    )  # fmt: skip
+    command.add_argument("--person", default="largest", help="whom of the photograph: largest, or a number from 0")
+    command.add_argument("--pose-person", help="the same for the pose (default: the largest; all of a file)")
+    command.add_argument("--source-pose", help="pose file of the photograph, instead of detecting it")
+    command.add_argument("--no-crop", action="store_true", help="use the whole photograph")
+    command.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="size of the result (256 176)")
+    command.add_argument("--batch-size", type=int, default=4, help="poses painted at once (4)")
+    command.add_argument("--detector", help="other body detector: mediapipe:FILE or vitpose[:MODEL]")
+    _add_model_and_device(command, "bundled/person")
+    command.set_defaults(run=_person)
+
+
+def _add_convert(commands: Any) -> None:
+    command = commands.add_parser("convert", help="make a pipeline folder of the authors' released person checkpoint")
+    command.add_argument("checkpoint", help="person_epoch_40.pth")
+    command.add_argument("output", help="folder to make")
+    command.set_defaults(run=_convert)
+
+
 def _add_template(commands: Any) -> None:
     command = commands.add_parser("template", help="extract the motion of a clip into a reusable file")
     command.add_argument("clip", help="video, folder of pictures or landmark file")
@@ -84,17 +125,26 @@ def _add_check(commands: Any) -> None:
 
 def _load(args: argparse.Namespace) -> tuple[Any, Any]:
     """The pipeline and, if one was asked for, another landmark detector."""
+    from .processing.backends import open_landmarker
+
+    landmarker = open_landmarker(args.landmarker) if args.landmarker else None
+    return _load_pipeline(args), landmarker
+
+
+def _load_pipeline(args: argparse.Namespace) -> Any:
     from transformers.utils import logging
 
     from .devices import best_device
     from .pipelines.base import AdaATPipeline
-    from .processing.backends import open_landmarker
 
     logging.disable_progress_bar()
-    landmarker = open_landmarker(args.landmarker) if args.landmarker else None
     device = best_device(args.device)
-    pipe = AdaATPipeline.from_pretrained(args.model)
-    return pipe.to(device), landmarker
+    return AdaATPipeline.from_pretrained(args.model).to(device)
+
+
+def _number(text: Any) -> Any:
+    """A choice such as "2" as a number; others, and `None`, as they are."""
+    return int(text) if text is not None and text.isdigit() else text
 
 
 def _reenact(args: argparse.Namespace) -> int:
@@ -108,11 +158,10 @@ def _reenact(args: argparse.Namespace) -> int:
         if not Path(path).exists():
             raise FileNotFoundError(f"{path!r} does not exist.")
     pipe, landmarker = _load(args)
-    choice = int(args.source_face) if args.source_face.isdigit() else args.source_face
     result = pipe(
         args.source, args.driving, control=args.control, motion=args.motion,
         strengths={group: getattr(args, group) for group in ("eyes", "brows", "mouth", "head")},
-        reference=args.reference, source_face=choice, driving_face=args.driving_face, frame_policy=args.frame_policy,
+        reference=args.reference, source_face=_number(args.source_face), driving_face=args.driving_face, frame_policy=args.frame_policy,
         crop_only=args.crop_only, max_size=args.max_size, fps=args.fps, landmarker=landmarker,
         batch_size=args.batch_size, output=args.output,
     )  # fmt: skip
@@ -120,6 +169,47 @@ def _reenact(args: argparse.Namespace) -> int:
     if args.sheet:
         save_image(contact_sheet(result.arrays(), result.statistics.frames), args.sheet)
         print(f"{args.sheet}: contact sheet")
+    return 0
+
+
+def _person(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from .pipelines.pipeline_person_generation import PersonGenerationPipeline
+    from .processing.backends import open_body_detector
+    from .processing.images import check_image_name, save_image
+
+    for path in filter(None, (args.output, args.grid)):
+        check_image_name(path)
+    for path in [*args.source, *args.pose, *filter(None, [args.source_pose])]:
+        if not Path(path).exists():
+            raise FileNotFoundError(f"{path!r} does not exist.")
+    detector = open_body_detector(args.detector) if args.detector else None
+    pipe = _load_pipeline(args)
+    if not isinstance(pipe, PersonGenerationPipeline):
+        raise ValueError(f"{args.model!r} is a {type(pipe).__name__}, expected a PersonGenerationPipeline.")
+    height, width = args.size or (None, None)
+    result: Any = pipe(
+        args.source, args.pose, fit=args.fit, person=_number(args.person), pose_person=_number(args.pose_person),
+        source_pose=args.source_pose, crop=False if args.no_crop else None, height=height, width=width,
+        detector=detector, batch_size=args.batch_size,
+    )  # fmt: skip
+    for path in result.save(args.output):
+        print(f"{path}: {result.images[0].width}x{result.images[0].height}")
+    if args.grid:
+        save_image(np.asarray(result.grid()), args.grid)
+        print(f"{args.grid}: sources, poses and results")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from transformers.utils import logging
+
+    from .pipelines.original import convert_original_checkpoint
+
+    logging.disable_progress_bar()
+    folder = convert_original_checkpoint(args.checkpoint, args.output)
+    print(f"{folder}: a PersonGenerationPipeline; the weights are the authors' and carry no licence")
     return 0
 
 

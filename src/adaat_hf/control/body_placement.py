@@ -45,7 +45,8 @@ def _size(pose: BodyPose) -> float:
 
 
 def _shared_anchors(pose: BodyPose, body: BodyPose) -> list[tuple[int, ...]]:
-    shared = [m for m in (HIPS, (NECK,)) if _seen(pose, m) and _seen(body, m)][:1]
+    candidates: list[tuple[int, ...]] = [HIPS, (NECK,)]
+    shared = [members for members in candidates if _seen(pose, members) and _seen(body, members)][:1]
     if not shared:
         common = tuple(np.nonzero((pose.visibility > 0) & (body.visibility > 0))[0].tolist())
         if not common:

@@ -134,11 +134,11 @@ def move_limbs(
     ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
     hidden = _hidden(here.seen * there.seen)
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden, 1)
-    coverage = _coverage(distance + hidden, height, width)
+    coverage = _coverage(distance + hidden).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     parts = _sample_parts(source, places, share, aspect)
-    erased = body_coverage(source_keypoints, source_visibility, height, width, ERASE_MARGIN)
-    erased = erased * _moving(here, there, share).view_as(erased)
+    old = _distance(here, limbs, height, width, aspect, ERASE_MARGIN)
+    erased = _coverage(old, _moving(here, there)).unflatten(1, (height, width))[:, None]
     background = fill(source.float(), 1 - erased)
     return MovedBody(*(value.to(source.dtype) for value in (parts, background, coverage, erased)))
 
@@ -160,8 +160,13 @@ def body_coverage(
     aspect = (width - 1) / (height - 1)
     limbs = LIMBS[keypoints.shape[1]]
     axes = _axes(keypoints, visibility, aspect, limbs)
-    _, distance = _driving_frame(_pixels(height, width, aspect, keypoints.device), axes, limbs, margin)
-    return _coverage(distance + _hidden(axes.seen), height, width)
+    return _coverage(_distance(axes, limbs, height, width, aspect, margin)).unflatten(1, (height, width))[:, None]
+
+
+def _distance(axes: _Axes, limbs: tuple[Limb, ...], height: int, width: int, aspect: float, margin: float) -> Tensor:
+    """Distance of all pixels from the limbs in radii (B, L, P)."""
+    pixels = _pixels(height, width, aspect, axes.start.device)
+    return _driving_frame(pixels, axes, limbs, margin)[1] + _hidden(axes.seen)
 
 
 def _hidden(seen: Tensor) -> Tensor:
@@ -269,16 +274,17 @@ def _source_places(position: Tensor, here: _Axes, there: _Axes) -> Tensor:
     )
 
 
-def _moving(here: _Axes, there: _Axes, share: Tensor) -> Tensor:
-    """Whether the nearest limbs (shares (B, L, P)) move at the pixels, from 0 to 1, (B, P)."""
+def _moving(here: _Axes, there: _Axes) -> Tensor:
+    """Whether limbs move, from 0 to 1, (B, L); one that the driving pose lacks is gone."""
     ends = [(there.start - here.start).norm(dim=-1), (there.end - here.end).norm(dim=-1)]
     moved = 1 - torch.exp(-((torch.maximum(*ends) / STILL) ** 2))
-    return (moved[..., None] * share).sum(1)
+    return torch.maximum(moved, 1 - there.seen)
 
 
-def _coverage(distance: Tensor, height: int, width: int) -> Tensor:
-    nearest = distance.amin(1)
-    return torch.sigmoid((1 - nearest) / SOFTNESS).unflatten(1, (height, width))[:, None]
+def _coverage(distance: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Pixels that lie within limbs (B, P), by distances (B, L, P) in radii; limbs may be weighted (B, L)."""
+    inside = torch.sigmoid((1 - distance) / SOFTNESS)
+    return (inside if weight is None else inside * weight[..., None]).amax(1)
 
 
 def _sample_parts(source: Tensor, places: Tensor, share: Tensor, aspect: float) -> Tensor:

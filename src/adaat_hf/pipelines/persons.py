@@ -162,7 +162,7 @@ def _rescaled(pose: BodyPose, height: int, width: int) -> np.ndarray:
 
 
 def _inside(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    return ((points > -0.5) & (points < [width - 0.5, height - 0.5])).all(1)
+    return np.all((points > -0.5) & (points < [width - 0.5, height - 0.5]), axis=1)
 
 
 def _detect(picture: np.ndarray, detector: BodyDetector | None, choice: int | str, what: str) -> BodyPose:

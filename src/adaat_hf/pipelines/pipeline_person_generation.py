@@ -232,10 +232,10 @@ class PersonGenerationPipeline(AdaATPipeline):
         """Pictures (N, 3, H, W) in [0, 1]."""
         size = crops[0].shape[:2]
         pixels = self.image_processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")
-        source, here = pixels["pixel_values"], (torch.from_numpy(value) for value in own)
-        there = (torch.from_numpy(value) for value in targets)
-        points, seen = self.image_processor.prepare_keypoints(*here, *size)
-        poses, poses_seen = self.image_processor.prepare_keypoints(*there, *size)
+        source = pixels["pixel_values"]
+        prepare = self.image_processor.prepare_keypoints
+        points, seen = prepare(torch.from_numpy(own[0]), torch.from_numpy(own[1]), *size)
+        poses, poses_seen = prepare(torch.from_numpy(targets[0]), torch.from_numpy(targets[1]), *size)
         if len(crops) == 1:
             source, points, seen = source[0], points[0], None if seen is None else seen[0]
         pictures: list[Tensor] = []

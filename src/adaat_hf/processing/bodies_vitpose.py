@@ -1,6 +1,6 @@
 """Body key points by ViTPose (Xu et al., 2022), with a person detector, both from transformers."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class VitPoseBodyDetector:
             kwargs: Further arguments of the constructor.
         """
         return cls(
-            VitPoseForPoseEstimation.from_pretrained(pose).to(device),
+            cast(Any, VitPoseForPoseEstimation.from_pretrained(pose)).to(device),
             AutoImageProcessor.from_pretrained(pose),
             AutoModelForObjectDetection.from_pretrained(person).to(device),
             AutoImageProcessor.from_pretrained(person),

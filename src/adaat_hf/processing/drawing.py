@@ -20,13 +20,16 @@ def draw_pose(points: np.ndarray, visibility: np.ndarray, picture: np.ndarray) -
     thickness = max(1, round(picture.shape[0] / 90))
     for number, (first, second) in enumerate(BODY18_BONES):
         if visibility[first] > 0 and visibility[second] > 0:
-            ends = [tuple(int(round(float(value))) for value in points[index]) for index in (first, second)]
-            cv2.line(drawn, *ends, _colour(number, len(BODY18_BONES)), thickness, cv2.LINE_AA)
+            start, end = _pixel(points[first]), _pixel(points[second])
+            cv2.line(drawn, start, end, _colour(number, len(BODY18_BONES)), thickness, cv2.LINE_AA)
     for number, (point, seen) in enumerate(zip(points, visibility, strict=True)):
         if seen > 0:
-            centre = tuple(int(round(float(value))) for value in point)
-            cv2.circle(drawn, centre, thickness + 1, _colour(number, len(points)), -1, cv2.LINE_AA)
+            cv2.circle(drawn, _pixel(point), thickness + 1, _colour(number, len(points)), -1, cv2.LINE_AA)
     return drawn
+
+
+def _pixel(point: np.ndarray) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))
 
 
 def _colour(number: int, count: int) -> tuple[int, int, int]:

@@ -99,6 +99,15 @@ def _over_white(image: PIL.Image.Image) -> np.ndarray:
     return np.asarray(PIL.Image.alpha_composite(white, image).convert("RGB"))
 
 
+def check_image_name(path: str | Path) -> None:
+    """Raise [`ImageError`] if a picture cannot be written there: unknown suffix, or no such folder."""
+    path = Path(path)
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ImageError(f"The output is {str(path)!r}, expected a name that ends in one of {IMAGE_SUFFIXES}.")
+    if not path.parent.is_dir():
+        raise ImageError(f"The folder {str(path.parent)!r} of the output does not exist.")
+
+
 def save_image(picture: np.ndarray, path: str | Path) -> Path:
     """Write a picture (H, W, 3), uint8, in the format of the path's suffix; it appears when it is complete."""
     path = Path(path)

@@ -72,7 +72,11 @@ def read_pose_file(path: str | Path) -> list[BodyPose]:
 
 
 def as_pose(
-    points: Any, visibility: Any = None, size: tuple[int, int] | None = None, layout: str | None = None
+    points: Any,
+    visibility: Any = None,
+    size: tuple[int, int] | None = None,
+    layout: str | None = None,
+    check_order: bool = True,
 ) -> BodyPose:
     """Make a pose of a list of points.
 
@@ -83,7 +87,9 @@ def as_pose(
             COCO model), 17 (COCO), 25 (OpenPose's BODY_25) or 33 (MediaPipe).
         visibility (*optional*): K values.
         size (`tuple[int, int]`, *optional*): Height and width of the picture that the points refer to.
-        layout (`str`, *optional*): Name of the layout, where K does not tell it.
+        layout (`str`, *optional*): Name of the layout that is expected; by default whatever K tells.
+        check_order (`bool`, *optional*, defaults to `True`): Refuse points whose order makes no sense and lists with fewer
+            than three points.
 
     Raises:
         PoseError: if the number of points is none of these, too few are there, or they are in a wrong order.
@@ -95,9 +101,10 @@ def as_pose(
         raise PoseError(f"There are {len(values)} points, expected {known}.")
     values = _in_pixels(values, seen, size)
     body, seen = BodyKeypoints(values, name, seen).as_body18()
-    if (count := int((seen > 0).sum())) < MIN_POINTS:
-        raise PoseError(f"{count} of {BODY18.count} points are there, at least {MIN_POINTS} are needed.")
-    _check_order(body, seen)
+    if check_order:
+        if (count := int((seen > 0).sum())) < MIN_POINTS:
+            raise PoseError(f"{count} of {BODY18.count} points are there, at least {MIN_POINTS} are needed.")
+        _check_order(body, seen)
     return BodyPose(body, seen, size)
 
 

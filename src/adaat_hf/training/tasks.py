@@ -19,7 +19,10 @@ from .packs import read_packs
 class Task(Protocol):
     """One kind of training data."""
 
-    dataset: Dataset
+    @property
+    def dataset(self) -> Dataset:
+        """Endless training items."""
+        ...
 
     def validation_pairs(self) -> Iterator[dict[str, Any]]:
         """Held-out items, always the same, in the form of the data set's."""
@@ -37,7 +40,7 @@ class FaceTask:
         self.args, self.num_keypoints = args, num_keypoints
         clips = [clip for folder in args.train_data for clip in read_packs(folder)]
         clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
-        self.dataset = PairDataset(
+        self.dataset: Dataset = PairDataset(
             clips,
             weights,
             args.size[0],
@@ -64,7 +67,7 @@ class PersonTask:
 
     def __init__(self, args: TrainingArguments) -> None:
         self.args = args
-        self.dataset = ImagePairDataset(
+        self.dataset: Dataset = ImagePairDataset(
             [Path(folder) for folder in args.train_data],
             args.size,
             seed=args.seed,

@@ -1,0 +1,155 @@
+"""Moving the limbs of a body: they go where the pose says, the rest stays, holes are filled."""
+
+import pytest
+import torch
+from conftest import PERSON, tiny_config
+from huggingface_hub.errors import StrictDataclassError
+
+from adaat_hf import AdaATConfig, AdaATGenerator
+from adaat_hf.models.limb_warp import body_coverage, body_size, compose, fill, move_limbs
+
+
+HEIGHT, WIDTH = 96, 64
+
+@pytest.fixture
+def standing(standing_pose):
+    """A standing body (1, 18, 2) in [-1, 1] of a 96x64 picture."""
+    points = torch.from_numpy(standing_pose) * torch.tensor([WIDTH - 1.0, HEIGHT - 1.0])
+    return (points / torch.tensor([WIDTH - 1.0, HEIGHT - 1.0]) * 2 - 1)[None].float()
+
+
+def picture_of(points, joints, colour):
+    """A gray picture with a coloured spot at the middle of some joints."""
+    picture = torch.full((1, 3, HEIGHT, WIDTH), 0.5)
+    x, y = ((points[0, joints].mean(0) + 1) / 2 * torch.tensor([WIDTH - 1, HEIGHT - 1])).round().long().tolist()
+    picture[:, :, y - 2 : y + 3, x - 2 : x + 3] = torch.tensor(colour).view(3, 1, 1)
+    return picture
+
+
+def raised(points):
+    """The right forearm stretched to the side, everything else as it is."""
+    moved = points.clone()
+    moved[0, 4] = points[0, 3] + torch.tensor([-0.36, -0.06])
+    return moved
+
+
+def value_at(picture, point):
+    x, y = ((point + 1) / 2 * torch.tensor([WIDTH - 1, HEIGHT - 1])).round().long().tolist()
+    return picture[0, :, y, x]
+
+
+def test_a_pose_that_does_not_change_changes_nothing(standing):
+    picture = torch.rand(1, 3, HEIGHT, WIDTH)
+    moved = move_limbs(picture, standing, standing)
+    torch.testing.assert_close(moved.composed(), picture, atol=2e-3, rtol=0)
+
+
+def test_a_forearm_takes_its_colour_along(standing):
+    driving = raised(standing)
+    picture = picture_of(standing, [3, 4], (1.0, 0.0, 0.0))
+    result = move_limbs(picture, standing, driving).composed()
+    there, old = driving[0, [3, 4]].mean(0), standing[0, [3, 4]].mean(0)
+    assert value_at(result, there)[0] > 0.9 and value_at(result, there)[1] < 0.1
+    torch.testing.assert_close(value_at(result, old), torch.full((3,), 0.5), atol=0.06, rtol=0)
+
+
+def test_unseen_limbs_are_left_out(standing):
+    driving = raised(standing)
+    picture = picture_of(standing, [3, 4], (1.0, 0.0, 0.0))
+    unseen = torch.ones(1, 18)
+    unseen[0, 4] = 0
+    result = move_limbs(picture, standing, driving, torch.ones(1, 18), unseen)
+    assert value_at(result.driving_coverage, driving[0, 4]) < 0.05
+    assert value_at(result.composed(), driving[0, [3, 4]].mean(0))[0] < 0.6
+
+
+def test_nothing_visible_gives_the_source(standing):
+    picture = torch.rand(1, 3, HEIGHT, WIDTH)
+    none = torch.zeros(1, 18)
+    result = move_limbs(picture, standing, raised(standing), none, none)
+    torch.testing.assert_close(result.composed(), picture, atol=1e-3, rtol=0)
+    assert torch.isfinite(result.parts).all()
+
+
+def test_coverage_follows_the_body(standing):
+    covered = body_coverage(standing, None, HEIGHT, WIDTH)
+    assert all(value_at(covered, standing[0, joint]) > 0.9 for joint in (1, 3, 9, 12))
+    assert covered[0, 0, :8, :8].max() < 0.05
+    assert body_coverage(standing, None, HEIGHT, WIDTH, margin=1.5).sum() > 1.2 * covered.sum()
+
+
+def test_size_does_not_depend_on_how_the_body_bends():
+    points = torch.zeros(1, 18, 2)
+    points[0, [2, 5]] = torch.tensor([[-20.0, 0], [20, 0]])
+    points[0, [8, 11]] = torch.tensor([[-15.0, 100], [15, 100]])
+    points[0, 1], points[0, 9], points[0, 12] = torch.tensor([0.0, 0]), torch.tensor([-15.0, 185]), torch.tensor([15.0, 185])
+    seen = torch.zeros(1, 18)
+    seen[0, [1, 2, 5, 8, 11, 9, 12]] = 1
+    bent = points.clone()
+    bent[0, [9]] = torch.tensor([[70.0, 100.0]])
+    assert body_size(points, seen).item() == pytest.approx(100, rel=0.02)
+    assert body_size(bent, seen).item() == pytest.approx(100, rel=0.02)
+    assert body_size(points, torch.zeros(1, 18)).item() == 0
+
+
+def test_holes_are_filled_from_their_surroundings():
+    picture = torch.full((1, 3, 40, 30), 0.7)
+    weight = torch.ones(1, 1, 40, 30)
+    picture[:, :, 10:30, 8:20], weight[:, :, 10:30, 8:20] = 0.0, 0.0
+    torch.testing.assert_close(fill(picture, weight), torch.full_like(picture, 0.7), atol=0.02, rtol=0)
+    assert torch.isfinite(fill(picture, torch.zeros_like(weight))).all()
+
+
+def test_a_correction_can_overrule_the_coverage():
+    parts, background = torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
+    coverage = torch.zeros(1, 1, 4, 4)
+    assert compose(parts, background, coverage).max() == 0
+    assert compose(parts, background, coverage, torch.full((1, 1, 4, 4), 8.0)).min() > 0.95
+
+
+@pytest.fixture
+def generator():
+    torch.manual_seed(0)
+    return AdaATGenerator(tiny_config(**PERSON)).eval()
+
+
+def test_a_fresh_network_paints_the_moved_limbs(generator, standing):
+    picture = torch.rand(1, 3, HEIGHT, WIDTH)
+    driving = raised(standing)
+    result = generator(picture, standing, driving)
+    expected = move_limbs(picture, standing, driving).composed()
+    torch.testing.assert_close(result.warped, expected)
+    # The outline is clipped to logits that training can overrule, and a little of the source shines through.
+    assert (result.images - expected).abs().mean() < 0.03
+
+
+def test_equal_sources_count_the_same_as_one(generator, standing):
+    picture, driving = torch.rand(1, 3, HEIGHT, WIDTH), raised(standing)
+    one = generator(picture, standing, driving)
+    two = generator(picture[:, None].repeat(1, 2, 1, 1, 1), standing[:, None].repeat(1, 2, 1, 1), driving)
+    torch.testing.assert_close(two.images, one.images, atol=1e-5, rtol=0)
+    torch.testing.assert_close(two.source_shares.sum(1), torch.ones(1, HEIGHT, WIDTH))
+
+
+def test_a_second_source_lends_its_colours_and_not_its_background(generator, standing):
+    driving = raised(standing)
+    gray = picture_of(standing, [3, 4], (0.5, 0.5, 0.5))
+    red = torch.zeros_like(gray)
+    red[:, 0] = 1
+    sources = torch.stack([gray, red], 1)
+    torch.nn.init.zeros_(generator.fusion.confidence.weight)
+    result = generator(sources, standing[:, None].repeat(1, 2, 1, 1), driving).warped
+    torso = standing[0, [2, 5, 8, 11]].mean(0)
+    torch.testing.assert_close(value_at(result, torso), torch.tensor([0.75, 0.25, 0.25]), atol=0.02, rtol=0)
+    torch.testing.assert_close(result[0, :, 2, 2], torch.full((3,), 0.5), atol=0.02, rtol=0)
+
+
+def test_several_sources_need_a_network_made_for_them(standing):
+    single = AdaATGenerator(tiny_config(**PERSON | {"multi_source": False}))
+    with pytest.raises(ValueError, match="There are 2 source pictures"):
+        single(torch.rand(1, 2, 3, 32, 32), standing[:, None].repeat(1, 2, 1, 1), standing)
+
+
+def test_limbs_need_a_known_layout():
+    with pytest.raises(StrictDataclassError, match="prewarp_kind is 'limbs' with 68 key points"):
+        AdaATConfig(num_keypoints=68, prewarp=True, prewarp_kind="limbs")
