@@ -246,7 +246,7 @@ class PersonGenerationPipeline(AdaATPipeline):
                 bar.update(len(batch))
                 if callback is not None:
                     tensors = {"images": batch}
-                    callback(self, number, bar.n, {name: tensors[name] for name in names})
+                    callback(self, number, sum(map(len, pictures)), {name: tensors[name] for name in names})
         return torch.cat(pictures)
 
 

@@ -82,8 +82,8 @@ def as_pose(
 
     Args:
         points: K points: `[x, y]`, `[x, y, visibility]`, `{"x": .., "y": .., "visibility": ..}` or `None`, in pixels;
-            integers are fine. Points with a negative coordinate, NaN, `None` or visibility 0 are missing. Coordinates
-            within [0, 1] are taken as shares of the picture, which then needs `size`. K tells the layout: 18 (OpenPose's
+            integers are fine. Points with a coordinate of -1 or NaN, `None`, and visibility 0 are missing; other points
+            beyond the picture are kept. Coordinates within [0, 1] are shares of the picture, which then needs `size`. K tells the layout: 18 (OpenPose's
             COCO model), 17 (COCO), 25 (OpenPose's BODY_25) or 33 (MediaPipe).
         visibility (*optional*): K values.
         size (`tuple[int, int]`, *optional*): Height and width of the picture that the points refer to.
@@ -122,8 +122,8 @@ def _split(points: Any, visibility: Any) -> tuple[np.ndarray, np.ndarray]:
             raise PoseError(f"There are {len(given)} visibilities for {len(values)} points.")
         values[:, 2] = np.minimum(values[:, 2], given)
     values = np.nan_to_num(values, nan=-1.0, posinf=-1.0, neginf=-1.0)
-    # OpenPose writes a missing point as three zeros, older files as -1.
-    there = (values[:, 2] > 0) & (values[:, :2] >= 0).all(1)
+    # OpenPose writes a missing point as three zeros, DeepFashion's lists as -1.
+    there = (values[:, 2] > 0) & (values[:, :2] != -1).all(1)
     return np.where(there[:, None], values[:, :2], 0).astype(np.float32), there.astype(np.float32)
 
 
@@ -143,7 +143,7 @@ def _row(point: Any) -> tuple[float, float, float]:
 
 def _in_pixels(values: np.ndarray, seen: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     there = values[seen > 0]
-    if not len(there) or there.max() > 1:
+    if not len(there) or there.max() > 1 or there.min() < 0:
         return values
     if size is None:
         raise PoseError(

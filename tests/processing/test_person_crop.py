@@ -1,0 +1,34 @@
+"""The rectangle around a person: it has the wanted shape, holds everybody, and maps points as it maps pixels."""
+
+import numpy as np
+import pytest
+
+from adaat_hf.processing.person_crop import PersonBox, cut_person, person_box, shift_inside
+
+
+def test_the_box_has_the_shape_and_holds_all_visible_points(standing_pose):
+    points = np.stack([standing_pose * [300, 400], standing_pose * [300, 400] + [60, 0]])
+    seen = np.ones((2, 18))
+    seen[1, 4] = 0
+    points[1, 4] = [5000, 5000]
+    box = person_box(points, seen, 176 / 256)
+    assert box.width / box.height == pytest.approx(176 / 256)
+    inside = points[seen > 0]
+    assert (inside > [box.left, box.top]).all() and (inside < [box.left + box.width, box.top + box.height]).all()
+    with pytest.raises(ValueError, match="No key point is visible"):
+        person_box(points, np.zeros((2, 18)), 1.0)
+
+
+def test_points_land_where_their_pixels_land():
+    picture = np.zeros((120, 90, 3), np.uint8)
+    picture[70:72, 40:42] = 255
+    box = PersonBox(20, 40, 40, 60)
+    crop = cut_person(picture, box, 240, 160)
+    y, x = np.nonzero(crop[..., 0] > 128)
+    np.testing.assert_allclose(box.points_to_crop(np.array([40.5, 70.5]), 240, 160), [x.mean(), y.mean()], atol=0.3)
+
+
+def test_a_box_moves_inside_as_far_as_it_fits():
+    assert shift_inside(PersonBox(-10, 95, 30, 20), 100, 80) == PersonBox(0, 80, 30, 20)
+    assert shift_inside(PersonBox(0, 0, 100, 50), 100, 80) == PersonBox(-10, 0, 100, 50)
+    assert PersonBox(-10, 0, 20, 20).outside(100, 100) == pytest.approx(0.5)
