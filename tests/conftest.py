@@ -84,8 +84,12 @@ def short_motion(face_model: AdaATFaceModel) -> MotionTemplate:
 def standing_pose() -> np.ndarray:
     """The 18 points (x, y) of somebody who stands and looks at the camera, as shares of a 256x176 picture."""
     centre = [(0.5, 0.14), (0.5, 0.22)]
-    right_arm, left_arm = ([(0.5 - side * 0.14, 0.22), (0.5 - side * 0.19, 0.36), (0.5 - side * 0.21, 0.49)] for side in (1, -1))
-    right_leg, left_leg = ([(0.5 - side * 0.09, 0.5), (0.5 - side * 0.1, 0.7), (0.5 - side * 0.1, 0.89)] for side in (1, -1))
+    right_arm, left_arm = (
+        [(0.5 - side * 0.14, 0.22), (0.5 - side * 0.19, 0.36), (0.5 - side * 0.21, 0.49)] for side in (1, -1)
+    )
+    right_leg, left_leg = (
+        [(0.5 - side * 0.09, 0.5), (0.5 - side * 0.1, 0.7), (0.5 - side * 0.1, 0.89)] for side in (1, -1)
+    )
     head = [(0.47, 0.125), (0.53, 0.125), (0.44, 0.13), (0.56, 0.13)]
     return np.array([*centre, *right_arm, *left_arm, *right_leg, *left_leg, *head], np.float32)
 

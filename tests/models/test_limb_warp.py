@@ -11,6 +11,7 @@ from adaat_hf.models.limb_warp import body_coverage, body_size, compose, fill, m
 
 HEIGHT, WIDTH = 96, 64
 
+
 @pytest.fixture
 def standing(standing_pose):
     """A standing body (1, 18, 2) in [-1, 1] of a 96x64 picture."""
@@ -82,7 +83,11 @@ def test_size_does_not_depend_on_how_the_body_bends():
     points = torch.zeros(1, 18, 2)
     points[0, [2, 5]] = torch.tensor([[-20.0, 0], [20, 0]])
     points[0, [8, 11]] = torch.tensor([[-15.0, 100], [15, 100]])
-    points[0, 1], points[0, 9], points[0, 12] = torch.tensor([0.0, 0]), torch.tensor([-15.0, 185]), torch.tensor([15.0, 185])
+    points[0, 1], points[0, 9], points[0, 12] = (
+        torch.tensor([0.0, 0]),
+        torch.tensor([-15.0, 185]),
+        torch.tensor([15.0, 185]),
+    )
     seen = torch.zeros(1, 18)
     seen[0, [1, 2, 5, 8, 11, 9, 12]] = 1
     bent = points.clone()

@@ -31,7 +31,10 @@ class DrawnPersons:
 
     def detect(self, frames):
         return [
-            [BodyKeypoints(points.astype(np.float32), "body18", np.ones(18, np.float32)) for points in self.known[frame.shape]]
+            [
+                BodyKeypoints(points.astype(np.float32), "body18", np.ones(18, np.float32))
+                for points in self.known[frame.shape]
+            ]
             for frame in frames
         ]
 
@@ -66,9 +69,7 @@ def photo(standing):
 
 @pytest.fixture(scope="module")
 def detector(standing, stretched, photo):
-    return DrawnPersons(
-        {photo.shape: [standing], (460, 400, 3): [stretched * 1.4, standing * 0.5], (50, 60, 3): []}
-    )
+    return DrawnPersons({photo.shape: [standing], (460, 400, 3): [stretched * 1.4, standing * 0.5], (50, 60, 3): []})
 
 
 @pytest.fixture(scope="module")

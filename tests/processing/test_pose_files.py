@@ -37,7 +37,10 @@ def test_all_json_forms_give_the_same_pose(points, tmp_path):
     coco = [value for x, y in as_coco(points).tolist() for value in (x, y, 2)]
     forms = {
         "openpose": openpose(points, canvas_width=176, canvas_height=256),
-        "coco": {"images": [{"id": 7, "width": 176, "height": 256}], "annotations": [{"image_id": 7, "keypoints": coco}]},
+        "coco": {
+            "images": [{"id": 7, "width": 176, "height": 256}],
+            "annotations": [{"image_id": 7, "keypoints": coco}],
+        },
         "one annotation": {"keypoints": coco},
         "list": points.tolist(),
         "list with visibility": [[x, y, 1] for x, y in points.tolist()],
@@ -73,7 +76,9 @@ def test_several_people_and_several_lists_are_several_poses(points, tmp_path):
     assert len(read_pose_file(write(tmp_path / "frames.json", [openpose(points), openpose(points)]))) == 2
 
 
-@pytest.mark.parametrize("missing", [None, [-1, -1], [50, 80, 0], [float("nan"), 3], {"x": 5, "y": 5, "visibility": 0}])
+@pytest.mark.parametrize(
+    "missing", [None, [-1, -1], [50, 80, 0], [float("nan"), 3], {"x": 5, "y": 5, "visibility": 0}]
+)
 def test_missing_points_in_every_form(points, missing):
     values = points.tolist()
     values[4] = missing

@@ -87,6 +87,7 @@ class VitPoseBodyDetector:
             bodies[number] = sorted(usable, key=lambda body: -body.size)
         return bodies
 
+    @torch.no_grad()
     def _persons(self, frames: np.ndarray) -> list[np.ndarray]:
         """For each frame boxes (N, 4): left, top, width, height in pixels; the largest first."""
         inputs = self.person_processor(images=list(frames), return_tensors="pt").to(self.person_model.device)

@@ -1,0 +1,106 @@
+"""Backends for body key points: MediaPipe, ViTPose (with tiny random networks), and how they are opened by name."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    RTDetrConfig,
+    RTDetrForObjectDetection,
+    RTDetrImageProcessor,
+    VitPoseBackboneConfig,
+    VitPoseConfig,
+    VitPoseForPoseEstimation,
+    VitPoseImageProcessor,
+)
+
+from adaat_hf import MediaPipeBodyDetector, VitPoseBodyDetector
+from adaat_hf.processing.backends import open_body_detector
+
+
+@pytest.fixture(scope="session")
+def exercise(shared):
+    """A photograph of a man who raises a dumbbell in front of him."""
+    from adaat_hf import load_image
+
+    return load_image(shared / "data" / "people" / "exercise_pairs" / "Dumbbell_Scaption__1.jpg")
+
+
+def test_mediapipe_finds_the_person(shared, exercise):
+    pytest.importorskip("mediapipe")
+    detector = MediaPipeBodyDetector(shared / "assets" / "mediapipe" / "pose_landmarker_lite.task")
+    frames = np.stack([exercise, np.full_like(exercise, 120)])
+    (body,), nobody = detector.detect(frames)
+    points, visibility = body.as_body18()
+    assert not nobody and visibility.sum() >= 14
+    assert points[0, 1] < points[1, 1] < points[8, 1] < points[9, 1] < points[10, 1], "head over hips over feet"
+    assert points[2, 0] < points[5, 0], "somebody who faces us has the right shoulder on our left"
+
+
+def test_mediapipe_refuses_other_files(tmp_path):
+    pytest.importorskip("mediapipe")
+    with pytest.raises(FileNotFoundError, match="its official address is https"):
+        MediaPipeBodyDetector(tmp_path / "none.task")
+    (tmp_path / "text.task").write_text("no model")
+    with pytest.raises(ValueError, match="cannot be loaded as a MediaPipe pose model"):
+        MediaPipeBodyDetector(tmp_path / "text.task")
+
+
+@pytest.fixture(scope="module")
+def vitpose_folders(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("vitpose")
+    backbone = VitPoseBackboneConfig(
+        image_size=[64, 48], patch_size=[16, 16], hidden_size=16, num_hidden_layers=1, num_attention_heads=2, out_indices=[1],
+    )  # fmt: skip
+    pose = VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, use_simple_decoder=True, num_labels=17))
+    pose.save_pretrained(folder / "pose")
+    VitPoseImageProcessor(size={"height": 64, "width": 48}).save_pretrained(folder / "pose")
+    config = RTDetrConfig(
+        d_model=32, encoder_hidden_dim=32, encoder_in_channels=[32, 64], feat_strides=[16, 32], encode_proj_layers=[1],
+        encoder_ffn_dim=32, encoder_attention_heads=2, decoder_layers=1, decoder_ffn_dim=32, decoder_attention_heads=2,
+        decoder_in_channels=[32, 32], num_feature_levels=2, decoder_n_points=2, num_queries=5, num_denoising=0, id2label={0: "Person", 1: "dog"},
+        backbone_config={"model_type": "rt_detr_resnet", "embedding_size": 8, "hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 1, 1], "layer_type": "basic", "out_features": ["stage3", "stage4"]},
+    )  # fmt: skip
+    RTDetrForObjectDetection(config).save_pretrained(folder / "person")
+    RTDetrImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder / "person")
+    return folder
+
+
+def test_vitpose_runs_from_saved_folders(vitpose_folders):
+    detector = VitPoseBodyDetector.from_pretrained(
+        str(vitpose_folders / "pose"), str(vitpose_folders / "person"), threshold=0.0, max_bodies=2
+    )
+    # Random networks believe nothing; the point is that every box yields joints in the picture's pixels.
+    boxes = [np.array([[10.0, 20, 60, 90], [0, 0, 40, 50]]), np.zeros((0, 4)), np.array([[5.0, 5, 30, 60]])]
+    detector._persons = lambda frames: boxes
+    detector.pose_model.head.conv.bias.data.fill_(1.0)
+    first, nobody, third = detector.detect(np.random.default_rng(0).integers(0, 255, (3, 120, 100, 3), np.uint8))
+    assert [len(first), len(nobody), len(third)] == [2, 0, 1]
+    assert first[0].layout == "coco17" and first[0].points.shape == (17, 2) and first[0].size >= first[1].size
+    points, _ = third[0].as_body18()
+    assert (points > -20).all() and (points < 120).all()
+
+
+def test_vitpose_keeps_persons_only(vitpose_folders):
+    detector = VitPoseBodyDetector.from_pretrained(
+        str(vitpose_folders / "pose"), str(vitpose_folders / "person"), threshold=0.0, max_bodies=3
+    )
+    (found,) = detector._persons(np.zeros((1, 80, 60, 3), np.uint8))
+    assert found.shape[1] == 4 and len(found) <= 3
+    assert (np.diff(found[:, 2:].max(1)) <= 0).all(), "the largest first"
+    detector.person_label = 7
+    assert len(detector._persons(np.zeros((1, 80, 60, 3), np.uint8))[0]) == 0
+
+
+def test_a_detector_without_persons_is_refused(vitpose_folders):
+    model = RTDetrForObjectDetection.from_pretrained(vitpose_folders / "person")
+    model.config.id2label = {0: "cat", 1: "dog"}
+    with pytest.raises(ValueError, match="The detector knows .*cat.*, expected a label 'person'"):
+        VitPoseBodyDetector(None, None, model, None)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="There is no landmark detector 'none'"):
+        open_body_detector("none")
+    with pytest.raises(ValueError, match="predicts 'face96', expected one of .*body18"):
+        open_body_detector("src/adaat_hf/bundled/face/landmarker")
