@@ -100,7 +100,7 @@ def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
     ]
     rows += [
         f"| {name} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {s['keypoint_distance']:.2f} "
-        f"| {s['faces_lost']:.1%} |"
+        f"| {s['lost']:.1%} |"
         for name, s in scores.items()
     ]
     return "\n".join(rows) + "\n"
@@ -109,8 +109,8 @@ def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
 def landmarker_line(scores: dict[str, float]) -> str:
     """What the landmarker's evaluation found."""
     return (
-        f"Landmarker against MediaPipe on {scores['faces']:.0f} faces of held-out clips: normalised mean error "
-        f"{scores['nme']:.1%} of the outer eye corners' distance, {scores['lost']:.1%} of the faces lost.\n"
+        f"Landmarker against MediaPipe on {scores['count']:.0f} faces of held-out clips: normalised mean error "
+        f"{scores['error']:.1%} of the outer eye corners' distance, {scores['lost']:.1%} of the faces lost.\n"
     )
 
 

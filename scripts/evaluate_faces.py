@@ -20,7 +20,8 @@ from tqdm.auto import tqdm
 from adaat_hf.bundled import bundled_path
 from adaat_hf.devices import best_device
 from adaat_hf.evaluation.backbones import lpips_metric
-from adaat_hf.evaluation.self_reenactment import mean_scores, paint_case, read_cases, score_case
+from adaat_hf.evaluation.metrics import mean_scores
+from adaat_hf.evaluation.self_reenactment import paint_case, read_cases, score_case
 from adaat_hf.models.keypoint_maps import thin_plate_flow
 from adaat_hf.models.modeling_adaat import AdaATGenerator
 from adaat_hf.processing.backends import open_landmarker

@@ -2,9 +2,10 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[mediapipe]"]
 # ///
-"""Compare a landmarker with MediaPipe on the frames of clips and on pictures: error and lost faces.
+"""Compare a detector of faces or bodies with MediaPipe on the frames of clips and on pictures: error, lost ones.
 
 python scripts/evaluate_landmarker.py --input faces/val --teacher face_landmarker.task
+python scripts/evaluate_landmarker.py --bodies --input data/people/validation --teacher pose_landmarker_full.task
 """
 
 import argparse
@@ -15,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from adaat_hf.evaluation.landmark_agreement import compare_landmarkers
-from adaat_hf.processing.backends import open_landmarker
+from adaat_hf.evaluation.landmark_agreement import body_error, compare_detectors, face_error
+from adaat_hf.processing.backends import open_body_detector, open_landmarker
+from adaat_hf.processing.bodies_mediapipe import MediaPipeBodyDetector
 from adaat_hf.processing.images import IMAGE_SUFFIXES, load_image
 from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
 from adaat_hf.training.preparation import VIDEO_SUFFIXES
@@ -35,16 +37,21 @@ def pictures(folder: Path, every: int) -> Iterator[np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, required=True, help="folder with videos and pictures")
-    parser.add_argument("--landmarker", default="bundled/face", help="folder of the landmarker (bundled/face)")
-    parser.add_argument("--teacher", type=Path, required=True, help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--bodies", action="store_true", help="compare bodies instead of faces")
+    parser.add_argument("--landmarker", help="folder of the landmarker (bundled/face or bundled/person)")
+    parser.add_argument("--teacher", type=Path, required=True, help="MediaPipe's task file for faces or bodies")
     parser.add_argument("--every", type=int, default=10, help="use every n-th frame of a video (10)")
-    parser.add_argument("--min-size", type=float, default=80, help="ignore smaller faces, in pixels (80)")
+    parser.add_argument("--min-size", type=float, default=80, help="ignore smaller faces and bodies, in pixels (80)")
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
-    teacher = MediaPipeLandmarker(args.teacher, max_faces=5)
-    agreement = compare_landmarkers(
-        pictures(args.input, args.every), open_landmarker(args.landmarker), teacher, args.min_size
-    )
+    shown = pictures(args.input, args.every)
+    if args.bodies:
+        bodies = open_body_detector(args.landmarker or "bundled/person")
+        agreement = compare_detectors(shown, bodies, MediaPipeBodyDetector(args.teacher), body_error, args.min_size)
+    else:
+        faces = open_landmarker(args.landmarker or "bundled/face")
+        teacher = MediaPipeLandmarker(args.teacher, max_faces=5)
+        agreement = compare_detectors(shown, faces, teacher, face_error, args.min_size)
     summary = agreement.summary()
     print("  ".join(f"{name} {value:.4g}" for name, value in summary.items()))
     if args.json:

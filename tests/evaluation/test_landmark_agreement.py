@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from adaat_hf import FaceLandmarks, MediaPipeLandmarker, VideoReader
-from adaat_hf.evaluation.landmark_agreement import compare_landmarkers, normalised_mean_error
+from adaat_hf import BodyKeypoints, FaceLandmarks, MediaPipeLandmarker, VideoReader
+from adaat_hf.evaluation.landmark_agreement import body_error, compare_detectors, face_error, normalised_mean_error
 from adaat_hf.processing.backends import open_landmarker
 
 
@@ -23,10 +23,10 @@ def test_errors_losses_and_extras_are_counted():
     face[36], face[45] = [0, 0], [50, 0]
     far, small = face + 500, face * 0.1 + 300
     picture = [np.zeros((8, 8, 3), np.uint8)]
-    shifted = compare_landmarkers(picture, Fixed(face + [1, 0]), Fixed(face, small))
+    shifted = compare_detectors(picture, Fixed(face + [1, 0]), Fixed(face, small), face_error)
     assert shifted.errors == pytest.approx([0.02], rel=1e-3) and shifted.lost == shifted.extra == 0
-    lost = compare_landmarkers(picture * 3, Fixed(far), Fixed(face)).summary()
-    assert lost["faces"] == 3 and lost["lost"] == 1 and lost["extra"] == 3
+    lost = compare_detectors(picture * 3, Fixed(far), Fixed(face), face_error).summary()
+    assert lost["count"] == 3 and lost["lost"] == 1 and lost["extra"] == 3
     assert normalised_mean_error(face, face) == 0
 
 
@@ -39,6 +39,19 @@ def test_the_bundled_landmarker_agrees_with_mediapipe(shared, folder):
                 yield from (frame for index, frame in enumerate(VideoReader(path)) if index % 40 == 7)
 
     teacher = MediaPipeLandmarker(shared / "assets" / "mediapipe" / "face_landmarker.task")
-    summary = compare_landmarkers(frames(), open_landmarker("bundled/face"), teacher).summary()
-    assert summary["faces"] > 40
-    assert summary["nme"] < 0.06 and summary["lost"] < 0.02, summary
+    summary = compare_detectors(frames(), open_landmarker("bundled/face"), teacher, face_error).summary()
+    assert summary["count"] > 40
+    assert summary["error"] < 0.06 and summary["lost"] < 0.02, summary
+
+
+def test_body_errors_are_in_units_of_the_body(standing_pose):
+    points = standing_pose * [176, 256]
+    truth = BodyKeypoints(points.astype(np.float32), "body18", np.ones(18, np.float32))
+    torso = np.linalg.norm(points[[2, 5]].mean(0) - points[[8, 11]].mean(0))
+    seen = np.ones(18, np.float32)
+    seen[:9] = 0
+    moved = points + [0.1 * torso, 0]
+    moved[:9] += 500
+    error = body_error(BodyKeypoints(moved.astype(np.float32), "body18", seen), truth)
+    assert error == pytest.approx(0.1, rel=0.2), "points that are not seen do not count"
+    assert np.isnan(body_error(BodyKeypoints(moved.astype(np.float32), "body18", 0 * seen), truth))

@@ -1,6 +1,7 @@
 """Similarity of two pictures."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -39,3 +40,28 @@ def compare(found: Tensor, target: Tensor, lpips: nn.Module) -> Similarity:
         device = next(lpips.parameters()).device
         distance = lpips(*(picture[None].to(device) / 127.5 - 1 for picture in rounded)).item()
     return Similarity(float(ssim), distance, float((rounded[0] - rounded[1]).abs().mean() / 255))
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one picture was painted.
+
+    Args:
+        ssim, lpips, l1 (`float`): See [`Similarity`].
+        keypoint_distance (`float`): Mean distance in pixels between the key points found in the painted picture and those
+            of the driving one; NaN if none are found in the painted picture.
+    """
+
+    ssim: float
+    lpips: float
+    l1: float
+    keypoint_distance: float
+
+
+def mean_scores(scores: Sequence[Score]) -> dict[str, float]:
+    """Mean of each score; a missing key-point distance is left out, its share is `lost`."""
+    means = {}
+    for item in fields(Score):
+        values = np.array([getattr(score, item.name) for score in scores])
+        means[item.name] = float(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else float("nan")
+    return means | {"lost": float(np.mean([np.isnan(score.keypoint_distance) for score in scores]))}

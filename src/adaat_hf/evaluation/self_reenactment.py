@@ -1,7 +1,7 @@
 """Self-reenactment: paint later frames of a clip from its first one and compare with what really happened."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.landmarks import FaceLandmarker
 from ..video import VideoReader
-from .metrics import compare
+from .metrics import Score, compare
 
 
 Painter = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -35,22 +35,6 @@ class Case:
     driving: np.ndarray
     source_points: np.ndarray
     driving_points: np.ndarray
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well one case was painted.
-
-    Args:
-        ssim, lpips, l1 (`float`): See [`Similarity`].
-        keypoint_distance (`float`): Mean distance in pixels between the landmarks found in the painted picture and those
-            of the driving frame; NaN if no face is found in the painted picture.
-    """
-
-    ssim: float
-    lpips: float
-    l1: float
-    keypoint_distance: float
 
 
 def driving_frames(count: int) -> list[int]:
@@ -118,9 +102,3 @@ def score_case(case: Case, painted: np.ndarray, lpips: nn.Module, landmarker: Fa
     if found is not None:
         distance = float(np.linalg.norm(found - case.driving_points, axis=-1).mean())
     return Score(likeness.ssim, likeness.lpips, likeness.l1, distance)
-
-
-def mean_scores(scores: list[Score]) -> dict[str, float]:
-    """Mean of each score; a missing key-point distance is left out and counted in `faces_lost`."""
-    means = {item.name: float(np.nanmean([getattr(score, item.name) for score in scores])) for item in fields(Score)}
-    return means | {"faces_lost": float(np.mean([np.isnan(score.keypoint_distance) for score in scores]))}

@@ -1,5 +1,6 @@
 """Everything that a training run can be told, read from a YAML file."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -143,14 +144,17 @@ class TrainingArguments:
 
     @classmethod
     def from_yaml(cls, path: str | Path, **overrides: Any) -> "TrainingArguments":
-        """Read a YAML file; `overrides` replace its values.
+        """Read a YAML file; `overrides` replace its values, those that are mappings (such as `model`) key by key.
 
         Raises:
             ValueError: if a key is unknown or a value has the wrong type.
         """
         with open(path, encoding="utf-8") as file:
             values = yaml.safe_load(file) or {}
-        return cls.from_dict({**values, **overrides})
+        for key, value in overrides.items():
+            merge = isinstance(value, dict) and isinstance(values.get(key), dict)
+            values[key] = {**values[key], **value} if merge else value
+        return cls.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingArguments":
@@ -170,3 +174,23 @@ class TrainingArguments:
     def to_dict(self) -> dict[str, Any]:
         """All settings, for records."""
         return asdict(self)
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """Overrides for [`TrainingArguments.from_yaml`] from texts such as `max_steps=300` or `model.alignment=none`.
+
+    Raises:
+        ValueError: if a text has no `=`.
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"The setting is {text!r}, expected KEY=VALUE.")
+        outer, dot, inner = key.partition(".")
+        parsed = yaml.safe_load(value)
+        if dot:
+            settings.setdefault(outer, {})[inner] = parsed
+        else:
+            settings[outer] = parsed
+    return settings
