@@ -5,11 +5,14 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
+from conftest import draw_person
 from safetensors.torch import save as save_tensors
 
 from adaat_hf import demo_motion, retarget
+from adaat_hf.training.image_pairs import ImagePair, PosedImage, write_pairs
 from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter
 from adaat_hf.training.preparation import encode_clip
 
@@ -79,4 +82,22 @@ def backbone(tmp_path_factory):
         save_file(
             {f"features.{key}": value for key, value in features.state_dict().items()}, folder / f"{name}.safetensors"
         )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory, standing_pose):
+    """A folder of pairs of drawn persons: two subjects with three pictures each, and every ordered pair of them."""
+    folder = tmp_path_factory.mktemp("pairs")
+    random = np.random.default_rng(0)
+    listed = []
+    for subject in range(2):
+        colours, images = random.integers(0, 255, (6, 3)), []
+        for number in range(3):
+            points = (standing_pose + random.normal(0, 0.02, (18, 2))) * [44, 64]
+            file = f"s{subject}_{number}.png"
+            PIL.Image.fromarray(draw_person(points, 64, 44, colours)).save(folder / file)
+            images.append(PosedImage(file, points.tolist(), [1.0] * 17 + [float(number > 0)]))
+        listed += [ImagePair(one, two, f"s{subject}") for one in images for two in images if one is not two]
+    write_pairs(folder, listed)
     return folder

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from adaat_hf.processing.keypoints import FACE96
-from adaat_hf.training.data import PairDataset, RangeSampler, _augment, fixed_pairs, select_clips
+from adaat_hf.training.augmentation import FACE_PLACEMENT, augment
+from adaat_hf.training.data import PairDataset, RangeSampler, fixed_pairs, select_clips
 from adaat_hf.training.packs import PackWriter, read_packs
 
 
@@ -82,7 +83,8 @@ def test_augmentation_moves_points_with_pixels():
         points[:, 30] = torch.tensor([0.2, -0.1])
         pictures = torch.zeros(2, 3, 129, 129)
         pictures[:, :, int((-0.1 + 1) * 64) - 1 : int((-0.1 + 1) * 64) + 2, int(1.2 * 64) - 1 : int(1.2 * 64) + 2] = 1
-        moved, places, _ = _augment(pictures, points, torch.ones(2, 96), np.random.default_rng(seed))
+        random = np.random.default_rng(seed)
+        moved, places, _ = augment(pictures, points, torch.ones(2, 96), FACE96.mirror, FACE_PLACEMENT, random)
         mirrored = FACE96.mirror[30]
         rows, columns = torch.nonzero(moved[0, 0] > 0.5 * moved[0, 0].max(), as_tuple=True)
         found = torch.tensor([columns.float().mean(), rows.float().mean()]) / 64 - 1

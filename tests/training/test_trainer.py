@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from adaat_hf import AdaATGenerator
-from adaat_hf.training.arguments import TrainingArguments
+from adaat_hf.training.arguments import TrainingArguments, parse_settings
 from adaat_hf.training.trainer import Trainer
 
 
@@ -141,3 +141,63 @@ def test_arguments_are_checked(tmp_path):
 def test_missing_data_is_named(tmp_path, backbone):
     with pytest.raises(FileNotFoundError, match="There is no pack"):
         Trainer(arguments(tmp_path, backbone, tmp_path / "out"))
+
+
+def person_arguments(pairs, backbone, output, **changes):
+    model = {**TINY, "skip_strides": [1, 2]}
+    values = {
+        "task": "person",
+        "preset": "compact-person",
+        "resolution": [96, 64],
+        "fitted_keypoints": 0.0,
+        "model": model,
+    }
+    return arguments(pairs, backbone, output, **{**values, **changes})
+
+
+@pytest.mark.slow
+def test_persons_are_learned_with_one_and_two_sources(pairs, backbone, tmp_path):
+    args = person_arguments(
+        pairs, backbone, tmp_path, max_steps=100, adversarial_weight=0.0,
+        perceptual_weight=0.0, validation_data=str(pairs), second_source=0.5,
+        lpips_backbone=str(backbone / "alexnet.safetensors"), validation_steps=200, checkpoint_steps=200, body_weight=1.5,
+        ema_decay=0.8, batch_size=4, learning_rate=0.005, augment=False,
+    )  # fmt: skip
+    scores = Trainer(args).train()
+    assert scores["l1"] < scores["warp_l1"] < 0.8 * scores["copy_l1"] and scores["ssim"] > scores["warp_ssim"], scores
+    generator = AdaATGenerator.from_pretrained(tmp_path / "generator")
+    start = AdaATGenerator(generator.config)
+    assert generator.fusion.confidence.weight.abs().max() > 0 == start.fusion.confidence.weight.abs().max(), (
+        "batches of two sources have taught which one to trust"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alignment", ["none", "dense_flow"])
+def test_persons_with_the_papers_ablations_and_adversary(pairs, backbone, tmp_path, alignment):
+    model = {**TINY, "skip_strides": [2], "alignment": alignment}
+    Trainer(person_arguments(pairs, backbone, tmp_path, model=model, max_steps=2, second_source=1.0)).train()
+    assert AdaATGenerator.from_pretrained(tmp_path / "generator").config.alignment == alignment
+
+
+def test_settings_of_the_other_task_are_refused():
+    good = {"output_dir": "out", "train_data": ["data"]}
+    for change, message in (
+        ({"task": "person", "eyes_mouth_weight": 2.0}, "are for faces; persons have body_weight"),
+        ({"body_weight": 1.0}, "are for persons; faces have eyes_mouth_weight"),
+        ({"resolution": [64, 48]}, "faces are square"),
+        ({"task": "person", "resolution": [64]}, r"expected a number or \[height, width\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TrainingArguments.from_dict({**good, **change})
+
+
+def test_settings_from_the_command_line(tmp_path):
+    settings = parse_settings(["max_steps=7", "model.alignment=none", "model.skip_strides=[2]", "time_limit=2.5"])
+    assert settings == {"max_steps": 7, "model": {"alignment": "none", "skip_strides": [2]}, "time_limit": 2.5}
+    path = tmp_path / "run.yaml"
+    path.write_text("output_dir: out\ntrain_data: [data]\nmodel: {code_blocks: 2, alignment: adaat}\n")
+    args = TrainingArguments.from_yaml(path, **settings)
+    assert args.model == {"code_blocks": 2, "alignment": "none", "skip_strides": [2]} and args.max_steps == 7
+    with pytest.raises(ValueError, match="'max_steps 7', expected KEY=VALUE"):
+        parse_settings(["max_steps 7"])

@@ -40,7 +40,8 @@ def open_painter(folder: str | Path, device: torch.device) -> Painter:
     """A generator, or the one in a pipeline's folder, as a painter of items of [`ImagePairDataset`]."""
     path = bundled_path(str(folder)) or Path(folder)
     inner = path / "generator"
-    model = AdaATGenerator.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32).to(device)
+    model = AdaATGenerator.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32)
+    model.to(device)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def paint(item: dict[str, Any]) -> Tensor:

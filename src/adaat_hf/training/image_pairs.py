@@ -104,12 +104,16 @@ def read_pairs(folder: str | Path) -> list[ImagePair]:
 def to_parquet(folder: Path, output: Path) -> None:
     """Write a split as one parquet file with the pictures inside, through `datasets`."""
     from datasets import load_dataset
+    from datasets.table import embed_table_storage
 
     partial = output.with_name(f".{output.name}.part")
     cache = output.with_name(f".{output.name}.cache")
     try:
         split = load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir=str(cache))
-        split.to_parquet(str(partial))
+        embedded = split.with_format("arrow").map(
+            embed_table_storage, batched=True, batch_size=100, keep_in_memory=False
+        )
+        embedded.with_format(None).to_parquet(str(partial))
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)

@@ -157,4 +157,4 @@ def _archive_size(members: int) -> int:
 
 def to_tensor(frame: np.ndarray) -> Tensor:
     """Frame (H, W, 3), uint8, to a tensor (3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(frame.copy()).permute(2, 0, 1).float() / 255
