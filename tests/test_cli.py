@@ -1,11 +1,13 @@
 """The `adaat` command as a user types it."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import PIL.Image
 import pytest
+from conftest import draw_person
 
 from adaat_hf import MotionTemplate, VideoReader
 from adaat_hf.cli import main
@@ -85,6 +87,68 @@ def test_errors_are_one_line_and_status_one(photo, motion, tmp_path, capsys):
         assert main(command) == 1
         assert message in capsys.readouterr().err
     assert not (tmp_path / "o.mp4").exists()
+
+
+@pytest.fixture
+def posed(tmp_path, standing_pose):
+    """A drawn person, its pose, and one with both arms up."""
+    points = standing_pose * [176, 256]
+    raised = points.copy()
+    raised[[3, 6], 1] = points[[3, 6], 1] - 60
+    raised[[4, 7], 1] = points[[4, 7], 1] - 110
+    picture = draw_person(points, 256, 176, np.random.default_rng(0).integers(0, 255, (6, 3)))
+    PIL.Image.fromarray(picture).save(tmp_path / "person.png")
+    for name, pose in (("standing", points), ("raised", raised)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(pose.tolist()))
+    return tmp_path
+
+
+def test_person_paints_every_pose_and_a_grid(posed, capsys):
+    out, grid = posed / "out.png", posed / "grid.png"
+    command = ["person", "--source", str(posed / "person.png"), "--source-pose", str(posed / "standing.json")]
+    command += [
+        "--pose",
+        str(posed / "raised.json"),
+        str(posed / "standing.json"),
+        "--fit",
+        "picture",
+        "--device",
+        "cpu",
+    ]
+    assert main([*command, "-o", str(out), "--grid", str(grid)]) == 0
+    raised, standing = (
+        np.asarray(PIL.Image.open(posed / f"out_{number:03d}.png")).astype(float) for number in range(2)
+    )
+    source = np.asarray(PIL.Image.open(posed / "person.png")).astype(float)
+    assert raised.shape == (256, 176, 3) and PIL.Image.open(grid).size == (3 * 176, 2 * 256)
+    assert np.abs(standing - source).mean() < 8 < np.abs(raised - source).mean(), "the pose of the picture keeps it"
+    assert "out_001.png: 176x256" in capsys.readouterr().out
+    small = [*command[:5], "--pose", str(posed / "raised.json"), "--size", "128", "88", "-o", str(posed / "small.png")]
+    assert main(small) == 0
+    assert PIL.Image.open(posed / "small.png").size == (88, 128)
+
+
+def test_person_refuses_before_it_paints(posed, capsys):
+    blank = posed / "blank.png"
+    PIL.Image.new("RGB", (200, 300), "gray").save(blank)
+    (posed / "short.json").write_text(json.dumps([[1, 2]] * 17))
+    (posed / "missing.json").write_text(json.dumps([[-1, -1]] * 18))
+    source, pose = ["--source", str(posed / "person.png")], ["--pose", str(posed / "raised.json")]
+    known = [*source, "--source-pose", str(posed / "standing.json")]
+    for options, message in (
+        (["--source", "none.png", *pose], "'none.png' does not exist"),
+        (["--source", str(blank), *pose], "no person"),
+        ([*known, "--pose", str(posed / "short.json")], "17 points"),
+        ([*known, "--pose", str(posed / "missing.json")], "missing"),
+        ([*known, *pose, "--size", "130", "88"], "130"),
+        ([*known, *pose, "--detector", "none"], "There is no landmark detector 'none'"),
+        ([*known, *pose, "--model", "bundled/face"], "expected a PersonGenerationPipeline"),
+    ):
+        assert main(["person", *options, "-o", str(posed / "out.png")]) == 1
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1, error
+    assert main(["person", *known, *pose, "-o", str(posed / "out.mp4")]) == 1
+    assert not list(posed.glob("out*"))
 
 
 def test_doctor(capsys):

@@ -2,12 +2,15 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[train]"]
 # ///
-"""Put trained parts together as the checkpoint `bundled/face` and write its card from the records of the runs.
+"""Put trained parts together as the checkpoint `bundled/face` or `bundled/person` and write its card from the runs' records.
 
-    python scripts/bundle_face.py --generator runs/face_compact_128/generator --landmarker runs/landmarker/landmarker \\
+    python scripts/bundle.py face --generator runs/face_compact_128/generator --landmarker runs/landmarker/landmarker \\
         --runs runs/face_compact_128 --prewarp-regularization 0.0006 --hardware "two CPU cores in 30 minutes" \\
         --scores runs/held_out_clips.json --landmarker-scores runs/landmarker/scores.json \\
         --notes scripts/configs/face_card_notes.md
+    python scripts/bundle.py person --generator runs/person_compact/generator \\
+        --landmarker runs/body_landmarker/landmarker --runs runs/person_compact_128 runs/person_compact \\
+        --scores runs/held_out_people.json --notes scripts/configs/person_card_notes.md
 """
 
 import argparse
@@ -20,35 +23,48 @@ from typing import Any
 import torch
 
 import adaat_hf
-from adaat_hf import AdaATGenerator, AdaATImageProcessor, AdaATLandmarker, FaceReenactmentPipeline
+from adaat_hf import (
+    AdaATGenerator,
+    AdaATImageProcessor,
+    AdaATLandmarker,
+    AdaATPipeline,
+    FaceReenactmentPipeline,
+    PersonGenerationPipeline,
+)
 from adaat_hf.control.face_model import load_face_model
 from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
 
 
 ROOT = Path(__file__).parents[1]
-BUNDLED = Path(adaat_hf.__file__).parent / "bundled" / "face"
-CARD = ROOT / "pipelines" / "face_reenactment" / "README.md"
+BUNDLED = Path(adaat_hf.__file__).parent / "bundled"
+CARDS = {"face": "face_reenactment", "person": "person_generation"}
+LICENCES = {"face": "cc-by-nc-4.0", "person": "apache-2.0"}
+HEADINGS = {
+    "ssim": "SSIM", "lpips": "LPIPS", "l1": "L1", "keypoint_distance": "key-point distance (px)", "lost": "not found",
+}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", choices=sorted(CARDS), help="which checkpoint")
     parser.add_argument("--generator", type=Path, required=True, help="folder of the generator")
     parser.add_argument("--landmarker", type=Path, required=True, help="folder of the landmarker")
-    parser.add_argument("--face-model", type=Path, default=BUNDLED / "face_model", help="folder of the face model")
-    parser.add_argument("--output", type=Path, default=BUNDLED, help="folder of the checkpoint")
+    parser.add_argument("--face-model", default="bundled/face", help="folder of the face model (face)")
+    parser.add_argument("--output", type=Path, help="folder of the checkpoint (that of the package)")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="output folders of train.py, in order")
-    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="json files of evaluate_faces.py")
+    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="json files of the evaluation scripts")
     parser.add_argument("--landmarker-scores", type=Path, help="json file of evaluate_landmarker.py")
     parser.add_argument("--prewarp-regularization", type=float, help="replaces the generator's own, for exacter lids")
     parser.add_argument("--hardware", default="unknown", help="what the runs ran on")
     parser.add_argument("--notes", type=Path, help="text that goes into the card as it is")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=args.output.parent) as folder:
+    output = args.output or BUNDLED / args.checkpoint
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         build(args, Path(folder))
-        args.output.mkdir(exist_ok=True)
-        shutil.copytree(folder, args.output, dirs_exist_ok=True)
-    size = sum(file.stat().st_size for file in args.output.rglob("*") if file.is_file())
-    print(f"{args.output}: {size / 1e6:.1f} MB")
+        output.mkdir(exist_ok=True)
+        shutil.copytree(folder, output, dirs_exist_ok=True)
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    print(f"{output}: {size / 1e6:.1f} MB")
 
 
 def build(args: argparse.Namespace, folder: Path) -> None:
@@ -57,22 +73,29 @@ def build(args: argparse.Namespace, folder: Path) -> None:
     if args.prewarp_regularization is not None:
         generator.config.prewarp_regularization = args.prewarp_regularization
     landmarker = AdaATLandmarker.from_pretrained(args.landmarker, dtype=torch.float16)
-    face_model = load_face_model(args.face_model)
-    FaceReenactmentPipeline(generator, face_model, AdaATImageProcessor(), landmarker).save_pretrained(folder)
+    pipe: AdaATPipeline
+    if args.checkpoint == "face":
+        pipe = FaceReenactmentPipeline(generator, load_face_model(args.face_model), AdaATImageProcessor(), landmarker)
+    else:
+        processor = AdaATImageProcessor(size={"height": 256, "width": 176})
+        pipe = PersonGenerationPipeline(generator, processor, landmarker)
+    pipe.save_pretrained(folder)
     (folder / "README.md").write_text(write_card(args, generator), encoding="utf-8")
 
 
 def write_card(args: argparse.Namespace, generator: AdaATGenerator) -> str:
     """The task's card with this checkpoint's data, training and scores."""
-    text = CARD.read_text(encoding="utf-8").replace("REPOSITORY", "bundled/face")
-    text = text.replace("library_name: adaat-hf\n", "library_name: adaat-hf\nlicense: cc-by-nc-4.0\n", 1)
+    text = (ROOT / "pipelines" / CARDS[args.checkpoint] / "README.md").read_text(encoding="utf-8")
+    text = text.replace("REPOSITORY", f"bundled/{args.checkpoint}")
+    name = "library_name: adaat-hf\n"
+    text = text.replace(name, f"{name}license: {LICENCES[args.checkpoint]}\n", 1)
     millions = sum(parameter.numel() for parameter in generator.parameters()) / 1e6
     parts = [text, "## Training", f"Generator: {millions:.1f} M parameters, trained on {args.hardware}.", ""]
     parts += [describe_run(run) for run in args.runs]
     for path in args.scores:
         parts += [scores_table(json.loads(path.read_text()), path.stem)]
     if args.landmarker_scores:
-        parts += [landmarker_line(json.loads(args.landmarker_scores.read_text()))]
+        parts += [landmarker_line(json.loads(args.landmarker_scores.read_text()), args.checkpoint)]
     if args.notes:
         parts += [args.notes.read_text(encoding="utf-8")]
     return "\n".join(parts).rstrip() + "\n"
@@ -86,18 +109,14 @@ def describe_run(run: Path) -> str:
         raise FileNotFoundError(f"{str(run)!r} holds no checkpoint of a training run.")
     steps = checkpoint_step(newest)
     samples = steps * settings["batch_size"] * settings["gradient_accumulation_steps"]
-    return (
-        f"- `scripts/configs/{run.name}.yaml`: {settings['resolution']} px, {steps} steps, {samples} pairs of frames"
-    )
+    size = settings["resolution"]
+    shown = f"{size[0]}x{size[1]}" if isinstance(size, list) else str(size)
+    return f"- `scripts/configs/{run.name}.yaml`: {shown} px, {steps} steps, {samples} pairs of pictures"
 
 
 def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
     """A table of methods by scores."""
-    rows = [
-        f"\n**{title.replace('_', ' ')}**\n",
-        "| method | SSIM | LPIPS | L1 | key-point distance (px) | faces lost |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {' | '.join(HEADINGS.values())} |", "|---" * 6 + "|"]
     rows += [
         f"| {name} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {s['keypoint_distance']:.2f} "
         f"| {s['lost']:.1%} |"
@@ -106,11 +125,15 @@ def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-def landmarker_line(scores: dict[str, float]) -> str:
+def landmarker_line(scores: dict[str, float], checkpoint: str) -> str:
     """What the landmarker's evaluation found."""
+    things, unit = {
+        "face": ("faces of held-out clips", "the outer eye corners' distance"),
+        "person": ("held-out persons", "the distance from hips to shoulders"),
+    }[checkpoint]
     return (
-        f"Landmarker against MediaPipe on {scores['count']:.0f} faces of held-out clips: normalised mean error "
-        f"{scores['error']:.1%} of the outer eye corners' distance, {scores['lost']:.1%} of the faces lost.\n"
+        f"Landmarker against MediaPipe on {scores['count']:.0f} {things}: mean error {scores['error']:.1%} of {unit} "
+        f"(median {scores['error_median']:.1%}), {scores['lost']:.1%} lost.\n"
     )
 
 

@@ -1,0 +1,6 @@
+"""Entry file of a person image generation repository; the class comes from the package `adaat-hf`."""
+
+from adaat_hf import PersonGenerationPipeline
+
+
+__all__ = ["PersonGenerationPipeline"]
