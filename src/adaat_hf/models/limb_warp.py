@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .inpainting import inpaint
+
 
 # How fast a part's coverage falls off at its outline, in units of its radius.
 SOFTNESS = 0.12
@@ -19,9 +21,6 @@ LARGEST_LOGIT = 3.0
 STILL = 0.03
 # A foreshortened limb counts as at least this long, in body sizes: its picture cannot be stretched without end.
 SHORTEST = 0.08
-# Levels of the pyramid that fills the erased body from its surroundings.
-FILL_LEVELS = 7
-MIN_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class MovedBody:
 
     Args:
         parts (`Tensor` of shape (B, 3, H, W)): The parts in the driving pose, continued beyond their outlines.
-        background (`Tensor` of shape (B, 3, H, W)): The source with its body filled from the surroundings.
+        background (`Tensor` of shape (B, 3, H, W)): The source without its body ([`inpaint`]).
         driving_coverage, source_coverage (`Tensor` of shape (B, 1, H, W)): Where the body is to be and where it was, in
             [0, 1].
     """
@@ -116,7 +115,7 @@ def move_limbs(
 
     Each part is a capsule around a limb that turns, shifts and stretches along its axis, so that hands, feet and clothes
     go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018). Where the body was, the background is
-    filled from its surroundings; where a part is seen in one of the poses only, it is left out.
+    copied from its surroundings; where a part is seen in one of the poses only, it is left out.
 
     Args:
         source (`Tensor` of shape (B, 3, H, W)): Picture.
@@ -139,7 +138,7 @@ def move_limbs(
     parts = _sample_parts(source, places, share, aspect)
     old = _distance(here, limbs, height, width, aspect, ERASE_MARGIN)
     erased = _coverage(old, _moving(here, there)).unflatten(1, (height, width))[:, None]
-    background = fill(source.float(), 1 - erased)
+    background = inpaint(source.float(), 1 - erased)
     return MovedBody(*(value.to(source.dtype) for value in (parts, background, coverage, erased)))
 
 
@@ -298,23 +297,4 @@ def _sample_parts(source: Tensor, places: Tensor, share: Tensor, aspect: float) 
     return total
 
 
-def fill(picture: Tensor, weight: Tensor) -> Tensor:
-    """Fill what has no weight from its surroundings, by a pyramid of weighted means (push-pull; Gortler et al., 1996).
-
-    Args:
-        picture (`Tensor` of shape (B, C, H, W)): Picture.
-        weight (`Tensor` of shape (B, 1, H, W)): 1 where the picture stays, 0 where it is to be filled.
-    """
-    levels = [(picture * weight, weight)]
-    while len(levels) < FILL_LEVELS and min(levels[-1][1].shape[2:]) > 1:
-        levels.append((F.avg_pool2d(levels[-1][0], 2, ceil_mode=True), F.avg_pool2d(levels[-1][1], 2, ceil_mode=True)))
-    values, weights = levels[-1]
-    filled = values.sum((2, 3), keepdim=True) / weights.sum((2, 3), keepdim=True).clamp_min(MIN_WEIGHT)
-    for values, weights in reversed(levels):
-        filled = F.interpolate(filled, values.shape[2:], mode="bilinear", align_corners=False)
-        trust = (weights * 2).clamp(0, 1) if weights is not levels[0][1] else weights
-        filled = trust * values / weights.clamp_min(MIN_WEIGHT) + (1 - trust) * filled
-    return filled
-
-
-__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "body_size", "compose", "fill", "move_limbs"]
+__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "body_size", "compose", "move_limbs"]

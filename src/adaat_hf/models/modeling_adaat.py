@@ -84,11 +84,13 @@ class _Pose:
 
 @dataclass(frozen=True)
 class _Prewarp:
-    """The pre-warped sources, what the network sees of them, and with limbs the layers they are composed of."""
+    """The pre-warped sources, what the network sees of them, and with limbs the layers they are composed of, and where the
+    first source's body was and is no longer."""
 
     picture: Tensor | None = None
     inputs: tuple[Tensor, ...] = ()
     layers: tuple[Tensor, Tensor, Tensor] | None = None
+    erased: Tensor | None = None
 
 
 class MaskHead(nn.Module):
@@ -222,7 +224,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         if shares is not None:
             feature, prewarp = self._fuse(feature, prewarp, shares)
         painted = self._paint(feature, prewarp)
-        images, blend = self._blend(painted, source[::count], feature)
+        images, blend = self._blend(painted, source[::count], feature, prewarp.erased)
         if self.config.channel_order == "bgr":
             images, painted = images.flip(1), painted.flip(1)
         return AdaATGeneratorOutput(
@@ -264,7 +266,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
             moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there)
             background = moved.background[::count].repeat_interleave(count, 0)
             layers = (moved.parts, background, moved.driving_coverage)
-            return _Prewarp(compose(*layers), (source, *layers, moved.source_coverage), layers)
+            inputs = (source, *layers, moved.source_coverage)
+            return _Prewarp(compose(*layers), inputs, layers, moved.source_coverage[::count])
         seen = pose.seen_here if pose.seen_there is None else pose.seen_there
         if pose.seen_here is not None and pose.seen_there is not None:
             seen = pose.seen_here * pose.seen_there
@@ -285,7 +288,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         if prewarp.layers is not None:
             parts, background, coverage = (mix(layer, shares) for layer in prewarp.layers)
             layers = (parts, background, coverage)
-        return mix(feature, shares), _Prewarp(picture, (), layers)
+        return mix(feature, shares), _Prewarp(picture, (), layers, prewarp.erased)
 
     def _heatmaps(self, source: Tensor, pose: _Pose) -> Tensor:
         stride = self.config.heatmap_stride
@@ -329,10 +332,16 @@ class AdaATGenerator(AdaATPreTrainedModel):
             warped = compose(*prewarp.layers, self.outline_head(feature))
         return warped + values if self.training else (warped + values).clamp(0, 1)
 
-    def _blend(self, painted: Tensor, source: Tensor, feature: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _blend(
+        self, painted: Tensor, source: Tensor, feature: Tensor, erased: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         if not self.config.blend_mask:
             return painted, None
-        blend = self.blend_head(feature).sigmoid().to(painted.dtype)
+        blend = self.blend_head(feature).sigmoid()
+        if erased is not None:
+            # A limb that has moved must not shine through where it was.
+            blend = 1 - (1 - blend) * (1 - erased)
+        blend = blend.to(painted.dtype)
         return blend * painted + (1 - blend) * source, blend
 
 
