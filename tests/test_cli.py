@@ -154,7 +154,7 @@ def test_person_refuses_before_it_paints(posed, capsys):
 def test_doctor(capsys):
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
-    assert "device: " in printed and "frames/s at 256 px" in printed
+    assert "device: " in printed and "frames/s at 256x256 px" in printed
 
 
 @pytest.mark.slow

@@ -48,11 +48,11 @@ def _speed(model: str, device: torch.device, frames: int = 8) -> str:
         pipe = AdaATPipeline.from_pretrained(model).to(device)
     except (OSError, ValueError) as error:
         return f"{model} cannot be loaded: {error}"
-    size, count = pipe.image_processor.size.height, pipe.generator.config.num_keypoints
-    source, points = torch.rand(3, size, size), torch.rand(count, 2) * 2 - 1
+    size, count = pipe.image_processor.size, pipe.generator.config.num_keypoints
+    source, points = torch.rand(3, size.height, size.width), torch.rand(count, 2) * 2 - 1
     poses = points.expand(frames, -1, -1)
     list(pipe.paint(source, points, poses[:4]))
     started = time.perf_counter()
     list(pipe.paint(source, points, poses))
     rate = frames / (time.perf_counter() - started)
-    return f"{model}: {rate:.1f} frames/s at {size} px ({pipe.generator.dtype}, network only)"
+    return f"{model}: {rate:.1f} frames/s at {size.width}x{size.height} px ({pipe.generator.dtype}, network only)"
