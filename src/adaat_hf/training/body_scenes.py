@@ -15,7 +15,7 @@ from ..processing.body_keypoints import BODY18, BodyDetector
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
 
-NEGATIVES = 0.1
+NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
 
@@ -103,19 +103,20 @@ class BodyCropDataset(Dataset):
         self, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """A turned square around a body, or beside all bodies; and the body's points in it."""
-        picture, body = scene.decode(), scene.bodies[index].copy()
+        picture, body, boxes = scene.decode(), scene.bodies[index].copy(), scene.boxes
         if random.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             body = np.c_[BODY18.flip(body[:, :2], picture.shape[1]), body[list(BODY18.mirror), 2]]
+            last = picture.shape[1] - 1
+            boxes = np.c_[last - boxes[:, 2], boxes[:, 1], last - boxes[:, 0], boxes[:, 3]]
         seen = body[body[:, 2] > 0, :2]
         low, high = seen.min(0), seen.max(0)
         box = float((high - low).max())
         side = self.margin * box * random.uniform(0.8, 1.35)
         centre = (low + high) / 2 + random.normal(0, 0.06, 2) * box
         if not shown:
-            # Far enough away that at most a part of the body is left in the crop.
-            side *= random.uniform(0.3, 0.8)
-            centre = centre + random.choice([-1, 1], 2) * [0.9 * box, random.uniform(0, 0.6) * box]
+            side *= random.uniform(0.3, 0.6)
+            centre = _away(centre, box, boxes, picture.shape[1], picture.shape[0], random)
         angle = np.deg2rad(random.uniform(-180, 180) if random.random() < 0.15 else random.normal(0, 22))
         zoom = self.size / side
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -125,3 +126,14 @@ class BodyCropDataset(Dataset):
             picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / zoom)
         crop = cv2.warpAffine(picture, np.c_[linear, shift], (self.size, self.size), borderMode=mode)
         return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]]
+
+
+def _away(
+    centre: np.ndarray, box: float, boxes: np.ndarray, width: int, height: int, random: np.random.Generator
+) -> np.ndarray:
+    """A place anywhere in the picture that lies in no body's box, else one beside the body, which shows a part at most."""
+    anywhere: np.ndarray = random.uniform(0, [width, height])
+    free = ((anywhere < boxes[:, :2]) | (anywhere > boxes[:, 2:])).any(1).all()
+    if free and random.random() < 0.6:
+        return anywhere
+    return centre + random.choice([-1, 1], 2) * [0.9 * box, random.uniform(0, 0.6) * box]
