@@ -121,7 +121,7 @@ def test_person_paints_every_pose_and_a_grid(posed, capsys):
     )
     source = np.asarray(PIL.Image.open(posed / "person.png")).astype(float)
     assert raised.shape == (256, 176, 3) and PIL.Image.open(grid).size == (3 * 176, 2 * 256)
-    assert np.abs(standing - source).mean() < 8 < np.abs(raised - source).mean(), "the pose of the picture keeps it"
+    assert np.abs(standing - source).mean() < 0.5 * np.abs(raised - source).mean(), "the pose of the picture keeps it"
     assert "out_001.png: 176x256" in capsys.readouterr().out
     small = [*command[:5], "--pose", str(posed / "raised.json"), "--size", "128", "88", "-o", str(posed / "small.png")]
     assert main(small) == 0
@@ -131,22 +131,22 @@ def test_person_paints_every_pose_and_a_grid(posed, capsys):
 def test_person_refuses_before_it_paints(posed, capsys):
     blank = posed / "blank.png"
     PIL.Image.new("RGB", (200, 300), "gray").save(blank)
-    (posed / "short.json").write_text(json.dumps([[1, 2]] * 17))
+    (posed / "short.json").write_text(json.dumps(json.loads((posed / "raised.json").read_text())[:16]))
     (posed / "missing.json").write_text(json.dumps([[-1, -1]] * 18))
     source, pose = ["--source", str(posed / "person.png")], ["--pose", str(posed / "raised.json")]
     known = [*source, "--source-pose", str(posed / "standing.json")]
     for options, message in (
         (["--source", "none.png", *pose], "'none.png' does not exist"),
-        (["--source", str(blank), *pose], "no person"),
-        ([*known, "--pose", str(posed / "short.json")], "17 points"),
+        (["--source", str(blank), *pose], "No person was found in the source picture"),
+        ([*known, "--pose", str(posed / "short.json")], "16 points"),
         ([*known, "--pose", str(posed / "missing.json")], "missing"),
         ([*known, *pose, "--size", "130", "88"], "130"),
         ([*known, *pose, "--detector", "none"], "There is no landmark detector 'none'"),
         ([*known, *pose, "--model", "bundled/face"], "expected a PersonGenerationPipeline"),
     ):
         assert main(["person", *options, "-o", str(posed / "out.png")]) == 1
-        error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1, error
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("adaat: ") and message in error, error
     assert main(["person", *known, *pose, "-o", str(posed / "out.mp4")]) == 1
     assert not list(posed.glob("out*"))
 

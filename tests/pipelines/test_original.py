@@ -143,9 +143,13 @@ def test_broken_weights_are_named(parity, tmp_path, capsys):
     weights.pop(next(iter(weights)))
     torch.save({"state_dict": {"net_g": weights, "net_d": build("discriminator")}}, tmp_path / "part.pth")
     assert main(["convert", str(tmp_path / "part.pth"), str(tmp_path / "out")]) == 1
-    assert "part" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert "has no 'appearance_encoder" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_a_photograph_is_an_image_input(pipe, standing_pose):
-    with pytest.raises(ValueError, match="expected 18"):
-        pipe(PIL.Image.new("RGB", (176, 256)), (standing_pose[:17] * 100).tolist(), source_pose=standing_pose.tolist())
+def test_poses_of_another_length_are_refused(pipe, standing_pose):
+    with pytest.raises(ValueError, match="16 points"):
+        pipe(
+            PIL.Image.new("RGB", (176, 256)),
+            (standing_pose[:16] * 200).tolist(),
+            source_pose=(standing_pose * 170).tolist(),
+        )

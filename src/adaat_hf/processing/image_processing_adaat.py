@@ -89,14 +89,15 @@ class AdaATImageProcessor(TorchvisionBackend):
 
         Returns:
             `tuple[Tensor, Tensor | None]`: positions in [-1, 1] and visibility. With `keypoint_convention="released"`, as
-            the authors' code has it: pixels divided by width and height, and a missing point at -1 px, where it draws a
-            ghost in the top left corner, instead of a visibility.
+            the authors' code has it: pixels divided by width and height, and a missing point at -1 px of the processor's
+            own size, where it draws a ghost in the top left corner, instead of a visibility.
         """
         points = points.float()
         if self.keypoint_convention == "aligned":
             return self.normalize_keypoints(points, height, width), visibility
-        points = torch.where(visibility[..., None] > 0, points, RELEASED_MISSING)
-        return points / torch.tensor([width, height], dtype=points.dtype, device=points.device) * 2 - 1, None
+        seen = points / points.new_tensor([width, height])
+        ghost = RELEASED_MISSING / points.new_tensor([self.size["width"], self.size["height"]])
+        return torch.where(visibility[..., None] > 0, seen, ghost) * 2 - 1, None
 
     @staticmethod
     def normalize_keypoints(points: Tensor, height: int, width: int) -> Tensor:
