@@ -221,3 +221,13 @@ def test_saved_pipelines_paint_the_same(pipe, photo, stretched, detector, tmp_pa
 def test_generators_for_faces_are_refused():
     with pytest.raises(ValueError, match="made for 96 key points, expected 18"):
         PersonGenerationPipeline(AdaATGenerator(tiny_config()), AdaATImageProcessor())
+
+
+def test_a_pose_that_rises_above_the_photograph_is_shown_whole(pipe, photo, standing, detector):
+    """The photograph ends above the head; raised hands lie beyond it."""
+    raised = standing.copy()
+    raised[[3, 6], 1] = standing[[2, 5], 1] - 30
+    raised[[4, 7], 1] = standing[[2, 5], 1] - 60
+    assert (raised[[4, 7], 1] < 0).all()
+    result = pipe(photo, raised, fit="picture", source_pose=standing, crop=True)
+    assert (result.keypoints[0] >= 0).all() and (result.keypoints[0] < [WIDTH, HEIGHT]).all()

@@ -32,3 +32,11 @@ def test_a_box_moves_inside_as_far_as_it_fits():
     assert shift_inside(PersonBox(-10, 95, 30, 20), 100, 80) == PersonBox(0, 80, 30, 20)
     assert shift_inside(PersonBox(0, 0, 100, 50), 100, 80) == PersonBox(-10, 0, 100, 50)
     assert PersonBox(-10, 0, 20, 20).outside(100, 100) == pytest.approx(0.5)
+
+
+def test_points_beyond_the_picture_keep_a_box_where_they_are():
+    box = PersonBox(-10, -40, 60, 80)
+    assert shift_inside(box, 200, 200) == PersonBox(0, 0, 60, 80)
+    shown = np.array([[5.0, -30.0], [30.0, 35.0]])
+    assert shift_inside(box, 200, 200, shown) == PersonBox(0, -30, 60, 80)
+    assert shift_inside(box, 200, 200, shown + [0, 40]) == PersonBox(0, 0, 60, 80)

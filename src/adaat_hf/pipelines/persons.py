@@ -20,6 +20,8 @@ PoseInput = ImageInput | BodyPose | BodyKeypoints | Sequence[Any]
 FITS = ("person", "picture")
 # A picture whose sides have the wanted ratio up to this is taken as framed already.
 FRAMED_TOLERANCE = 0.02
+# What a head needs above its highest key point, as a share of the points' height.
+ROOM_FOR_HAIR = 0.09
 
 
 class NoPersonError(ValueError):
@@ -48,7 +50,9 @@ class SourcePerson:
             return PersonBox(0, 0, width, height)
         shown = self.pose.visibility > 0
         points, visibility = np.stack([self.pose.points, *poses]), np.stack([shown, *(s * shown for s in seen)])
-        return shift_inside(person_box(points, visibility, aspect), height, width)
+        room = np.array([0, ROOM_FOR_HAIR]) * np.ptp(points[visibility > 0][:, 1])
+        needed = np.concatenate([points[visibility > 0], points[visibility > 0] - room])
+        return shift_inside(person_box(points, visibility, aspect), height, width, needed)
 
 
 def read_source_person(

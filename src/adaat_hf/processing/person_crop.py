@@ -66,10 +66,21 @@ def person_box(points: np.ndarray, visibility: np.ndarray, aspect: float) -> Per
     return PersonBox(float(centre[0] - width / 2), float(centre[1] - height / 2), float(width), float(height))
 
 
-def shift_inside(box: PersonBox, height: int, width: int) -> PersonBox:
-    """Move a box into a picture of that size as far as it fits; a larger one is centred."""
+def shift_inside(box: PersonBox, height: int, width: int, shown: np.ndarray | None = None) -> PersonBox:
+    """Move a box into a picture of that size as far as it fits; a larger one is centred.
+
+    Args:
+        box ([`PersonBox`]): The box to move.
+        height, width (`int`): Size of the picture.
+        shown (`np.ndarray` of shape (N, 2), *optional*): Points in the box that must stay in it, also those beyond the
+            picture.
+    """
     left = min(max(box.left, 0), width - box.width) if box.width <= width else (width - box.width) / 2
     top = min(max(box.top, 0), height - box.height) if box.height <= height else (height - box.height) / 2
+    if shown is not None:
+        low, high = shown.min(0), shown.max(0)
+        left = min(max(left, float(high[0]) + 1 - box.width), float(low[0]))
+        top = min(max(top, float(high[1]) + 1 - box.height), float(low[1]))
     return PersonBox(left, top, box.width, box.height)
 
 
