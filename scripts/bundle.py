@@ -15,6 +15,7 @@
 
 import argparse
 import json
+import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -117,11 +118,9 @@ def describe_run(run: Path) -> str:
 def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
     """A table of methods by scores."""
     rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {' | '.join(HEADINGS.values())} |", "|---" * 6 + "|"]
-    rows += [
-        f"| {name} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {s['keypoint_distance']:.2f} "
-        f"| {s['lost']:.1%} |"
-        for name, s in scores.items()
-    ]
+    for name, s in scores.items():
+        joints = "– | –" if math.isnan(s["keypoint_distance"]) else f"{s['keypoint_distance']:.2f} | {s['lost']:.1%}"
+        rows.append(f"| {name} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {joints} |")
     return "\n".join(rows) + "\n"
 
 

@@ -13,6 +13,7 @@ With --sources 3, every pair is painted from up to three pictures of the person,
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,8 @@ def print_table(scores: dict[str, list[Score]], height: int) -> None:
     print("|---|---|---|---|---|---|---|")
     for name, found in scores.items():
         s = mean_scores(found)
-        print(
-            f"| {name} | {len(found)} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} "
-            f"| {s['keypoint_distance']:.2f} | {s['lost']:.1%} |"
-        )
+        joints = "– | –" if math.isnan(s["keypoint_distance"]) else f"{s['keypoint_distance']:.2f} | {s['lost']:.1%}"
+        print(f"| {name} | {len(found)} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {joints} |")
 
 
 def main() -> None:

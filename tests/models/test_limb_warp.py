@@ -6,7 +6,7 @@ from conftest import PERSON, tiny_config
 from huggingface_hub.errors import StrictDataclassError
 
 from adaat_hf import AdaATConfig, AdaATGenerator
-from adaat_hf.models.limb_warp import body_coverage, body_size, compose, move_limbs
+from adaat_hf.models.limb_warp import body_coverage, body_size, compose, move_limbs, pose_distance
 
 
 HEIGHT, WIDTH = 96, 64
@@ -166,3 +166,21 @@ def test_a_moved_limb_does_not_shine_through(generator, standing):
     assert result.images[:, :1][left].mean() < 0.5, "the arm is gone from where it was"
     still = moved.source_coverage < 1e-5
     torch.testing.assert_close(result.images[:, :1][still], picture[:, :1][still], atol=1e-4, rtol=0)
+
+
+def test_poses_are_compared_wherever_and_however_large_they_are(standing):
+    assert pose_distance(standing, 0.5 * standing + 0.3).item() == pytest.approx(0, abs=1e-5)
+    other = raised(standing)
+    assert pose_distance(standing, other).item() > 0.05
+    seen = torch.ones(1, 18)
+    seen[:, 4] = 0
+    assert pose_distance(standing, standing, seen).item() == pytest.approx(1 / 18)
+    assert pose_distance(standing, standing, None, seen).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_the_source_in_the_wanted_pose_is_preferred(generator, standing):
+    driving = raised(standing)
+    pictures = torch.stack([torch.full((3, HEIGHT, WIDTH), 0.2), torch.full((3, HEIGHT, WIDTH), 0.8)])[None]
+    poses = torch.stack([standing, driving], 1)
+    shares = generator(pictures, poses, driving).source_shares
+    assert shares[:, 1].min() > 0.6 and torch.allclose(shares.sum(1), torch.ones(1, HEIGHT, WIDTH))

@@ -297,4 +297,41 @@ def _sample_parts(source: Tensor, places: Tensor, share: Tensor, aspect: float) 
     return total
 
 
-__all__ = ["BODY18_LIMBS", "LIMBS", "Limb", "MovedBody", "body_coverage", "body_size", "compose", "move_limbs"]
+def pose_distance(
+    source: Tensor, driving: Tensor, source_visibility: Tensor | None = None, driving_visibility: Tensor | None = None
+) -> Tensor:
+    """How much poses differ, wherever and however large the bodies are: the mean distance of the points around their common
+    centre, in units of the driving pose's spread. A driving point that the source lacks counts as one spread.
+
+    Args:
+        source, driving (`Tensor` of shape (B, K, 2)): Key points.
+        source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+
+    Returns:
+        `Tensor` of shape (B,).
+    """
+    ones = torch.ones_like(source[..., 0]).float()
+    wanted = ones if driving_visibility is None else (driving_visibility > 0).float()
+    both = wanted if source_visibility is None else wanted * (source_visibility > 0).float()
+    count = both.sum(1).clamp_min(1)
+    centred = []
+    for points in (source.float(), driving.float()):
+        centre = (points * both[..., None]).sum(1, keepdim=True) / count[:, None, None]
+        offset = points - centre
+        spread = ((offset.square().sum(-1) * both).sum(1) / count).sqrt().clamp_min(1e-3)
+        centred.append(offset / spread[:, None, None])
+    apart = (centred[0] - centred[1]).norm(dim=-1) * both + (wanted - both)
+    return apart.sum(1) / wanted.sum(1).clamp_min(1)
+
+
+__all__ = [
+    "BODY18_LIMBS",
+    "LIMBS",
+    "Limb",
+    "MovedBody",
+    "body_coverage",
+    "body_size",
+    "compose",
+    "move_limbs",
+    "pose_distance",
+]

@@ -16,13 +16,15 @@ from .alignment import AlignedSkip, AlignmentModule, DenseFlow, TransformationEn
 from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
-from .limb_warp import compose, move_limbs
+from .limb_warp import compose, move_limbs, pose_distance
 from .operator import start_constant
 
 
 # The blend starts out preferring the painted picture, which with `prewarp` starts out as the warped source. Moved limbs
 # stand before the source's background anyway, so that there is less to gain from the source.
 INITIAL_PAINTED_PREFERENCE = {"spline": 2.0, "limbs": 3.0}
+# How decidedly a source is preferred whose pose is closer to the driving one, per unit of [`pose_distance`].
+SIMILAR_POSE = 20.0
 
 
 @dataclass
@@ -112,9 +114,11 @@ class SourceFusion(nn.Module):
         super().__init__()
         self.confidence = start_constant(nn.Conv2d(channels, 1, 3, padding=1))
 
-    def forward(self, feature: Tensor, sources: int) -> Tensor:
-        """Features (B * S, C, H, W) to shares (B, S, 1, H, W) that add up to 1."""
-        return self.confidence(feature).float().unflatten(0, (-1, sources)).softmax(1)
+    def forward(self, feature: Tensor, pose: _Pose, sources: int) -> Tensor:
+        """Features (B * S, C, H, W) to shares (B, S, 1, H, W) that add up to 1; sources in a similar pose count more."""
+        distance = pose_distance(pose.here, pose.there, pose.seen_here, pose.seen_there)
+        preference = SIMILAR_POSE * distance[:, None, None, None]
+        return (self.confidence(feature).float() - preference).unflatten(0, (-1, sources)).softmax(1)
 
     @staticmethod
     def mix(maps: Tensor, shares: Tensor) -> Tensor:
@@ -220,7 +224,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         code = self.transformation_encoder(feature)
         feature, seen, flow = self.alignment(feature, code)
         feature = self._decode(feature, levels, code, flow)
-        shares = self.fusion(feature, count) if count > 1 else None
+        shares = self.fusion(feature, pose, count) if count > 1 else None
         if shares is not None:
             feature, prewarp = self._fuse(feature, prewarp, shares)
         painted = self._paint(feature, prewarp)
