@@ -164,7 +164,8 @@ def test_persons_are_learned_with_one_and_two_sources(pairs, backbone, tmp_path)
         ema_decay=0.8, batch_size=4, learning_rate=0.005, augment=False,
     )  # fmt: skip
     scores = Trainer(args).train()
-    assert scores["l1"] < scores["warp_l1"] < 0.8 * scores["copy_l1"] and scores["ssim"] > scores["warp_ssim"], scores
+    assert scores["l1"] < 0.9 * min(scores["copy_l1"], scores["warp_l1"]), scores
+    assert scores["ssim"] > max(scores["copy_ssim"], scores["warp_ssim"]), scores
     generator = AdaATGenerator.from_pretrained(tmp_path / "generator")
     start = AdaATGenerator(generator.config)
     assert generator.fusion.confidence.weight.abs().max() > 0 == start.fusion.confidence.weight.abs().max(), (
