@@ -15,7 +15,6 @@
 
 import argparse
 import json
-import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -33,6 +32,7 @@ from adaat_hf import (
     PersonGenerationPipeline,
 )
 from adaat_hf.control.face_model import load_face_model
+from adaat_hf.evaluation.metrics import score_cells
 from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
 
 
@@ -40,9 +40,7 @@ ROOT = Path(__file__).parents[1]
 BUNDLED = Path(adaat_hf.__file__).parent / "bundled"
 CARDS = {"face": "face_reenactment", "person": "person_generation"}
 LICENCES = {"face": "cc-by-nc-4.0", "person": "apache-2.0"}
-HEADINGS = {
-    "ssim": "SSIM", "lpips": "LPIPS", "l1": "L1", "keypoint_distance": "key-point distance (px)", "lost": "not found",
-}  # fmt: skip
+HEADINGS = "SSIM | LPIPS | L1 | key-point distance (px) | not found"
 
 
 def main() -> None:
@@ -117,10 +115,8 @@ def describe_run(run: Path) -> str:
 
 def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
     """A table of methods by scores."""
-    rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {' | '.join(HEADINGS.values())} |", "|---" * 6 + "|"]
-    for name, s in scores.items():
-        joints = "– | –" if math.isnan(s["keypoint_distance"]) else f"{s['keypoint_distance']:.2f} | {s['lost']:.1%}"
-        rows.append(f"| {name} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {joints} |")
+    rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {HEADINGS} |", "|---" * 6 + "|"]
+    rows += [f"| {name} | {score_cells(means)} |" for name, means in scores.items()]
     return "\n".join(rows) + "\n"
 
 

@@ -17,13 +17,12 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from adaat_hf.bundled import bundled_path
 from adaat_hf.devices import best_device
 from adaat_hf.evaluation.backbones import lpips_metric
+from adaat_hf.evaluation.generators import open_generator
 from adaat_hf.evaluation.metrics import mean_scores
 from adaat_hf.evaluation.self_reenactment import paint_case, read_cases, score_case
 from adaat_hf.models.keypoint_maps import thin_plate_flow
-from adaat_hf.models.modeling_adaat import AdaATGenerator
 from adaat_hf.processing.backends import open_landmarker
 from adaat_hf.processing.images import save_image
 
@@ -38,9 +37,7 @@ def warp_source(source, here, there):
 
 
 def load_painter(folder: str, device: torch.device):
-    path = bundled_path(folder) or Path(folder)
-    inner = path / "generator"
-    model = AdaATGenerator.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32).to(device)
+    model = open_generator(folder, device)
     count = model.config.num_keypoints
 
     @torch.no_grad()

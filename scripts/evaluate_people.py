@@ -13,8 +13,6 @@ With --sources 3, every pair is painted from up to three pictures of the person,
 
 import argparse
 import json
-import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from tqdm.auto import tqdm
 
 from adaat_hf.devices import best_device
 from adaat_hf.evaluation.backbones import lpips_metric
-from adaat_hf.evaluation.metrics import Score, mean_scores
+from adaat_hf.evaluation.metrics import Score, mean_scores, score_cells
 from adaat_hf.evaluation.person_pairs import CONDITIONS, copy_source, move_source, open_painter, score_pair
 from adaat_hf.processing.backends import open_body_detector
 from adaat_hf.processing.images import save_image
@@ -56,9 +54,7 @@ def print_table(scores: dict[str, list[Score]], height: int) -> None:
     print(f"| method | pairs | SSIM | LPIPS | L1 | joint distance (px of {height}) | persons lost |")
     print("|---|---|---|---|---|---|---|")
     for name, found in scores.items():
-        s = mean_scores(found)
-        joints = "– | –" if math.isnan(s["keypoint_distance"]) else f"{s['keypoint_distance']:.2f} | {s['lost']:.1%}"
-        print(f"| {name} | {len(found)} | {s['ssim']:.4f} | {s['lpips']:.4f} | {s['l1']:.4f} | {joints} |")
+        print(f"| {name} | {len(found)} | {score_cells(mean_scores(found))} |")
 
 
 def main() -> None:
@@ -80,7 +76,9 @@ def main() -> None:
         methods[name] = (painter, 1)
         if args.sources > 1:
             methods[f"{name}, {args.sources} sources"] = (painter, args.sources)
-    items = list(fixed_items(args))
+    items = list(ImagePairDataset([args.pairs], tuple(args.size), augment=False).fixed(args.sources))
+    if not items:
+        parser.error(f"No person in {str(args.pairs)!r} has {args.sources + 1} pictures.")
     shown, rows = spread(len(items)), []
     scores: dict[str, list[Score]] = {name: [] for name in methods}
     for number, item in enumerate(tqdm(items, desc=f"painting on {device}", unit="pair")):
@@ -95,16 +93,6 @@ def main() -> None:
         args.json.write_text(json.dumps({name: mean_scores(found) for name, found in scores.items()}, indent=2) + "\n")
     if args.grid:
         save_image(np.concatenate(rows), args.grid)
-
-
-def fixed_items(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    dataset = ImagePairDataset([args.pairs], (args.size[0], args.size[1]), augment=False)
-    found = False
-    for item in dataset.fixed(args.sources):
-        found = True
-        yield item
-    if not found:
-        raise SystemExit(f"No person in {str(args.pairs)!r} has {args.sources + 1} pictures.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Similarity of two pictures."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -65,3 +66,11 @@ def mean_scores(scores: Sequence[Score]) -> dict[str, float]:
         values = np.array([getattr(score, item.name) for score in scores])
         means[item.name] = float(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else float("nan")
     return means | {"lost": float(np.mean([np.isnan(score.keypoint_distance) for score in scores]))}
+
+
+def score_cells(means: Mapping[str, float]) -> str:
+    """The cells of a Markdown table for [`mean_scores`]: SSIM, LPIPS, L1, key-point distance, lost."""
+    found = "– | –"
+    if not math.isnan(means["keypoint_distance"]):
+        found = f"{means['keypoint_distance']:.2f} | {means['lost']:.1%}"
+    return f"{means['ssim']:.4f} | {means['lpips']:.4f} | {means['l1']:.4f} | {found}"

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..bundled import bundled_path
 from ..models.limb_warp import move_limbs
-from ..models.modeling_adaat import AdaATGenerator
 from ..processing.body_keypoints import BodyDetector
+from .generators import open_generator
 from .metrics import Score, compare
 
 
@@ -38,10 +37,7 @@ def _first(item: dict[str, Any], name: str) -> Tensor:
 
 def open_painter(folder: str | Path, device: torch.device) -> Painter:
     """A generator, or the one in a pipeline's folder, as a painter of items of [`ImagePairDataset`]."""
-    path = bundled_path(str(folder)) or Path(folder)
-    inner = path / "generator"
-    model = AdaATGenerator.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32)
-    model.to(device)  # type: ignore[arg-type]
+    model = open_generator(folder, device)
 
     @torch.no_grad()
     def paint(item: dict[str, Any]) -> Tensor:
