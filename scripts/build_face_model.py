@@ -20,7 +20,8 @@ import trimesh
 from anny import Anny
 from tqdm.auto import tqdm
 
-from adaat_hf.control.face_model import ARKIT_EXPRESSIONS, AdaATFaceModel, AdaATFaceModelConfig
+from adaat_hf.control.face_model import AdaATFaceModel, AdaATFaceModelConfig
+from adaat_hf.expressions import ARKIT_EXPRESSIONS
 from adaat_hf.processing.keypoints import FACE96, IRISES, MESH_TO_FACE96, MOUTH
 from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
 

@@ -2,11 +2,12 @@
 
 from .control.coefficients import FaceCoefficients
 from .control.demo_motion import demo_motion
-from .control.face_model import ARKIT_EXPRESSIONS, AdaATFaceModel, AdaATFaceModelConfig
+from .control.face_model import AdaATFaceModel, AdaATFaceModelConfig
 from .control.fitting import FaceFitter, FitSettings
 from .control.retargeting import Strengths, retarget
 from .control.smoothing import smooth
 from .control.template import MotionTemplate
+from .expressions import ARKIT_EXPRESSIONS
 from .models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 from .models.configuration_landmarker import AdaATLandmarkerConfig
 from .models.conversion import convert_original_discriminator, convert_original_state_dict

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from ..expressions import ARKIT_EXPRESSIONS
 from .coefficients import FaceCoefficients
-from .face_model import ARKIT_EXPRESSIONS, AdaATFaceModel
+from .face_model import AdaATFaceModel
 from .template import MotionTemplate
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..expressions import ARKIT_EXPRESSIONS, EXPRESSION_GROUPS
 from .coefficients import FaceCoefficients
-from .face_model import ARKIT_EXPRESSIONS, EXPRESSION_GROUPS
 from .rotation import rotation_matrix, rotation_vector
 
 

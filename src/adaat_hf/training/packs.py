@@ -15,8 +15,10 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from ..processing.sound import decode_sound
 
-VIDEO, TENSORS, FACTS = ".mp4", ".safetensors", ".json"
+
+VIDEO, SOUND, TENSORS, FACTS = ".mp4", ".flac", ".safetensors", ".json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ class PackedClip:
     def tensors(self) -> dict[str, Tensor]:
         """Landmarks and face-model coefficients; see [`adaat_hf.training.preparation`]."""
         return load_tensors(self.read(TENSORS))
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the clip came with sound."""
+        return SOUND in self.spans
+
+    def sound(self, sampling_rate: int = 16_000) -> np.ndarray:
+        """Its sound (N,), float32, mono; sample 0 is the moment of frame 0."""
+        return decode_sound(self.read(SOUND), sampling_rate)
 
     def frames(self, numbers: Iterable[int]) -> list[np.ndarray]:
         """Decode single frames (H, W, 3), RGB, uint8; only the stretches from their key frames on are decoded."""

@@ -21,14 +21,16 @@ from ..control.fitting import FaceFitter
 from ..processing.backends import open_landmarker
 from ..processing.crop import FaceBox, cut_out, face_box
 from ..processing.images import IMAGE_SUFFIXES, load_image
+from ..processing.sound import SoundError, encode_sound, load_sound
 from ..processing.tracking import track_face
 from ..video import VideoError, VideoReader
-from .packs import FACTS, TENSORS, VIDEO
+from .packs import FACTS, SOUND, TENSORS, VIDEO
 
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 # A short distance between key frames makes single frames cheap to decode.
 KEY_FRAME_DISTANCE = 12
+SOUND_RATE = 16_000
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
 
     Returns:
         `dict[str, bytes]`: The parts of a packed clip by suffix: the video; tensors `points` (T, 96, 2) in crop pixels,
-        `visibility` (T, 96) and the fields of [`FaceCoefficients`] in crop pixels; facts as json.
+        `visibility` (T, 96) and the fields of [`FaceCoefficients`] in crop pixels; the sound of those frames at 16 kHz,
+        if the video has any; facts as json.
 
     Raises:
         UnusableClip: if the clip is damaged or does not show a face.
@@ -150,11 +153,24 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
     tensors |= {name: value.contiguous() for name, value in vars(coefficients).items()}
     crops = [cut_out(frame, box, settings.size) for frame in frames]
     facts = {**source.facts, "source_file": source.files[0].name, "frames": len(frames), "fps": float(fps)}
-    return {
+    parts = {
         VIDEO: encode_clip(crops, fps, settings.quality),
         TENSORS: save_tensors(tensors),
         FACTS: json.dumps(facts).encode(),
     }
+    sound = _read_sound(source, len(frames) / float(fps)) if len(source.files) == 1 else None
+    return parts if sound is None else {SOUND: sound, **parts}
+
+
+def _read_sound(source: ClipSource, seconds: float) -> bytes | None:
+    """The clip's sound from its first frame on, encoded; `None` if it has none that can be read."""
+    try:
+        samples = load_sound(source.files[0], SOUND_RATE, video_time=True)
+    except SoundError:
+        return None
+    buffer = io.BytesIO()
+    encode_sound(samples[: round(seconds * SOUND_RATE)], SOUND_RATE, buffer)
+    return buffer.getvalue()
 
 
 def _read_frames(source: ClipSource, settings: PreparationSettings) -> tuple[list[np.ndarray], Fraction]:

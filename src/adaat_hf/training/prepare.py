@@ -9,11 +9,13 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from .packs import FACTS, TENSORS, VIDEO, PackWriter, read_packs
+from .packs import FACTS, SOUND, TENSORS, VIDEO, PackWriter, read_packs
 from .preparation import ClipSource, PreparationSettings, UnusableClip, find_sources, prepare_clip
 
 
 LEFT_OUT = "left_out.csv"
+# The facts come last: they mark a clip as complete.
+PARTS = (VIDEO, SOUND, TENSORS, FACTS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _prepare_part(source: ClipSource, settings: PreparationSettings, parts: Path
         content = prepare_clip(source, settings)
     except UnusableClip as error:
         return str(error)
-    for suffix in (VIDEO, TENSORS, FACTS):
+    for suffix in [part for part in PARTS if part in content]:
         partial = parts / f"{source.key}{suffix}.part"
         partial.write_bytes(content[suffix])
         partial.rename(parts / f"{source.key}{suffix}")
@@ -82,9 +84,8 @@ def _pack(parts: Path, output: Path, limit: int) -> int:
     in_packs: set[str] = {clip.key for clip in read_packs(output)} if any(output.glob("*.tar")) else set()
     for facts in sorted(parts.glob(f"*{FACTS}")):
         if facts.stem not in in_packs:
-            writer.add(
-                facts.stem, {suffix: facts.with_suffix(suffix).read_bytes() for suffix in (VIDEO, TENSORS, FACTS)}
-            )
+            files = {suffix: facts.with_suffix(suffix) for suffix in PARTS}
+            writer.add(facts.stem, {suffix: file.read_bytes() for suffix, file in files.items() if file.exists()})
     writer.close()
     for path in parts.iterdir():
         path.unlink()
