@@ -1,5 +1,6 @@
 """AdaAT (ACM MM 2022) as a Hugging Face-style library: a still picture of a face or a person comes to life."""
 
+from .control.arkit_files import read_arkit_csv
 from .control.coefficients import FaceCoefficients
 from .control.demo_motion import demo_motion
 from .control.face_model import AdaATFaceModel, AdaATFaceModelConfig
@@ -10,10 +11,12 @@ from .control.template import MotionTemplate
 from .expressions import ARKIT_EXPRESSIONS
 from .models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 from .models.configuration_landmarker import AdaATLandmarkerConfig
+from .models.configuration_motion import AdaATMotionConfig
 from .models.conversion import convert_original_discriminator, convert_original_state_dict
 from .models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from .models.modeling_discriminator import AdaATDiscriminator
 from .models.modeling_landmarker import AdaATLandmarker
+from .models.modeling_motion import AdaATMotionModel, AdaATMotionOutput
 from .models.operator import AdaptiveAffine, adaptive_affine
 from .pipelines.base import AdaATPipeline
 from .pipelines.original import convert_original_checkpoint
@@ -21,9 +24,11 @@ from .pipelines.persons import NoPersonError
 from .pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
 from .pipelines.pipeline_output import AdaATPipelineOutput, AnimationStatistics
 from .pipelines.pipeline_person_generation import PersonGenerationOutput, PersonGenerationPipeline
+from .pipelines.pipeline_talking_face import TalkingFacePipeline
 from .processing.bodies_mediapipe import MediaPipeBodyDetector
 from .processing.bodies_vitpose import VitPoseBodyDetector
 from .processing.body_keypoints import BodyDetector, BodyKeypoints
+from .processing.feature_extraction_adaat import AdaATFeatureExtractor
 from .processing.image_processing_adaat import AdaATImageProcessor
 from .processing.images import ImageError, load_image
 from .processing.landmarks import FaceLandmarker, FaceLandmarks
@@ -31,6 +36,7 @@ from .processing.landmarks_mediapipe import MediaPipeLandmarker
 from .processing.landmarks_torch import TorchBodyDetector, TorchLandmarker
 from .processing.photo import NoFaceError
 from .processing.pose_files import BodyPose, PoseError, as_pose, read_pose_file
+from .processing.sound import SoundError, SoundReader
 from .registration import register
 from .video import VideoError, VideoReader, VideoWriter
 
@@ -45,12 +51,16 @@ __all__ = [
     "AdaATDiscriminator",
     "AdaATDiscriminatorConfig",
     "AdaATFaceModel",
+    "AdaATFeatureExtractor",
     "AdaATFaceModelConfig",
     "AdaATGenerator",
     "AdaATGeneratorOutput",
     "AdaATImageProcessor",
     "AdaATLandmarker",
     "AdaATLandmarkerConfig",
+    "AdaATMotionConfig",
+    "AdaATMotionModel",
+    "AdaATMotionOutput",
     "AdaATPipeline",
     "AdaATPipelineOutput",
     "AdaptiveAffine",
@@ -73,7 +83,10 @@ __all__ = [
     "PersonGenerationOutput",
     "PersonGenerationPipeline",
     "PoseError",
+    "SoundError",
+    "SoundReader",
     "Strengths",
+    "TalkingFacePipeline",
     "TorchBodyDetector",
     "TorchLandmarker",
     "VideoError",
@@ -87,6 +100,7 @@ __all__ = [
     "convert_original_state_dict",
     "demo_motion",
     "load_image",
+    "read_arkit_csv",
     "read_pose_file",
     "retarget",
     "smooth",

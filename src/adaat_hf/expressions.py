@@ -1,6 +1,5 @@
 """The 52 ARKit-named expressions that face model and motion model share, and their groups."""
 
-
 _BY_EYE = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
 ARKIT_EXPRESSIONS: tuple[str, ...] = (
     *(f"{name}{side}" for side in ("Left", "Right") for name in _BY_EYE),

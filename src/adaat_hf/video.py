@@ -120,7 +120,7 @@ class VideoWriter:
         path (`str` or `Path`): The mp4 file to write.
         fps (`Fraction` or `float`): Frame rate.
         width, height (`int`): Frame size; an odd size is extended by one pixel, which h264 needs.
-        sound_from (`str` or `Path`, *optional*): File whose first sound track is added, up to the end of the frames.
+        sound_from (`str` or `os.PathLike`, *optional*): File whose first sound track is added, up to the end of the frames.
         crf (`int`, *optional*, defaults to 17): Quality, 0 (lossless) to 51.
 
     Raises:
@@ -133,7 +133,7 @@ class VideoWriter:
         fps: Fraction | float,
         width: int,
         height: int,
-        sound_from: str | Path | None = None,
+        sound_from: str | os.PathLike[str] | None = None,
         crf: int = 17,
     ) -> None:
         self.path = Path(path)
@@ -165,8 +165,8 @@ class VideoWriter:
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         return stream
 
-    def _add_sound(self, source: str | Path) -> Iterator[Any]:
-        self._sound_file = av.open(str(source))
+    def _add_sound(self, source: str | os.PathLike[str]) -> Iterator[Any]:
+        self._sound_file = av.open(os.fspath(source))
         if not self._sound_file.streams.audio:
             return iter(())
         track = self._sound_file.streams.audio[0]

@@ -64,7 +64,7 @@ def retarget(
     control: Control = "both",
     motion: Motion = "relative",
     strengths: Strengths | None = None,
-    reference: int | None = None,
+    reference: int | FaceCoefficients | None = None,
 ) -> FaceCoefficients:
     """The source's identity with the driver's expression and head motion.
 
@@ -75,7 +75,8 @@ def retarget(
         motion (`str`, *optional*, defaults to `"relative"`): `"relative"` adds the driver's change since its reference
             frame to the source's own pose and expression; `"absolute"` takes the driver's values.
         strengths ([`Strengths`], *optional*): Factors per group.
-        reference (`int`, *optional*): The driver's reference frame; [`neutral_frame`] by default.
+        reference (`int` or [`FaceCoefficients`], *optional*): Number of the driver's reference frame, or such a frame;
+            [`neutral_frame`] by default.
 
     Returns:
         [`FaceCoefficients`]: T frames of the source's face.
@@ -90,10 +91,7 @@ def retarget(
     if motion not in ("relative", "absolute"):
         raise ValueError(f"motion is {motion!r}, expected 'relative' or 'absolute'.")
     strengths = strengths or Strengths()
-    reference = neutral_frame(driving) if reference is None else reference
-    if not 0 <= reference < len(driving):
-        raise ValueError(f"The reference frame is {reference}, expected 0 to {len(driving) - 1}.")
-    start = driving.frames(torch.tensor([reference]))
+    start = reference if isinstance(reference, FaceCoefficients) else _reference_frame(driving, reference)
     frames = len(driving)
     result = replace(
         source,
@@ -108,6 +106,13 @@ def retarget(
     if control != "expression":
         result = _pose(result, source, driving, start, motion, strengths.head)
     return result
+
+
+def _reference_frame(driving: FaceCoefficients, number: int | None) -> FaceCoefficients:
+    number = neutral_frame(driving) if number is None else number
+    if not 0 <= number < len(driving):
+        raise ValueError(f"The reference frame is {number}, expected 0 to {len(driving) - 1}.")
+    return driving.frames(torch.tensor([number]))
 
 
 def _expression(

@@ -16,6 +16,9 @@ from .configuration_motion import EMOTIONS, AdaATMotionConfig
 
 UPPER_FACE = (*EXPRESSION_GROUPS["eyes"], *EXPRESSION_GROUPS["brows"])
 POSE_SIZE = 6
+# Where each of the 52 expressions lies among the outputs of the mouth head, followed by those of the upper face.
+_OUTPUTS = (*EXPRESSION_GROUPS["mouth"], *UPPER_FACE)
+COLUMNS = [_OUTPUTS.index(number) for number in range(len(ARKIT_EXPRESSIONS))]
 # How each emotion holds the face, as action units that define it (EMFACS; Ekman & Friesen, 1983): happiness 6 + 12,
 # anger 4 + 5 + 7 + 23, surprise 1 + 2 + 5; none of them keeps the lips from meeting. Labelled clips refine the values.
 EMOTION_EXPRESSIONS: dict[str, dict[str, float]] = {
@@ -183,12 +186,10 @@ class AdaATMotionModel(PreTrainedModel):
         """The three heads; `hidden` comes from [`~AdaATMotionModel.encode`], the rest as in `forward`."""
         frames = hidden.shape[1]
         both = torch.cat([hidden, noise[:, :frames].to(hidden.dtype)], -1)
-        expression = hidden.new_zeros(*hidden.shape[:2], len(ARKIT_EXPRESSIONS))
-        expression[..., list(EXPRESSION_GROUPS["mouth"])] = self.mouth(hidden)
-        expression[..., list(UPPER_FACE)] = self.upper_face(both)
+        expression = torch.cat([self.mouth(hidden), self.upper_face(both)], -1)[..., COLUMNS]
         if emotion is not None:
             expression = expression + self._emotional(self.emotion_expression, emotion, emotion_strength)
-        motion = sample_at(torch.cat([expression, self.pose(both)], -1), times)
+        motion = sample_at(torch.cat([expression, self.pose(both)], -1).float(), times)
         expression, pose = motion.split([len(ARKIT_EXPRESSIONS), POSE_SIZE], -1)
         return AdaATMotionOutput(expression, pose, self.blink(hidden)[..., 0])
 
@@ -208,11 +209,17 @@ class AdaATMotionModel(PreTrainedModel):
                 encoder, its waveform (B, samples, 1).
             times (`Tensor` of shape (B, N)): Moments at which motion is wanted, in internal frames from the first
                 feature on.
-            noise (`Tensor` of shape (B, T, noise_size)): See [`smooth_noise`]; one row per internal frame.
+            noise (`Tensor` of shape (D * B, T, noise_size)): See [`smooth_noise`]; one row per internal frame. With D > 1,
+                D motions are drawn for each sound, one batch after the other.
             emotion (`Tensor` of shape (B,), *optional*): Index into [`EMOTIONS`]; neutral by default.
             emotion_strength (`Tensor` of shape (B,), *optional*): 0 is neutral, 1 (the default) the emotion.
         """
         hidden = self.encode(input_features, emotion, emotion_strength)
+        draws = len(noise) // len(hidden)
+        if draws > 1:
+            hidden, times = hidden.repeat(draws, 1, 1), times.repeat(draws, 1)
+            emotion = None if emotion is None else emotion.repeat(draws)
+            emotion_strength = None if emotion_strength is None else emotion_strength.repeat(draws)
         return self.move(hidden, times, noise, emotion, emotion_strength)
 
 

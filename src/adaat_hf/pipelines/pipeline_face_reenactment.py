@@ -1,39 +1,29 @@
 """Face reenactment: a photograph takes over the expression and head motion of a driver."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
 
-from ..control.coefficients import FaceCoefficients
-from ..control.face_model import AdaATFaceModel
 from ..control.fitting import FaceFitter
 from ..control.retargeting import Control, Motion, Strengths, retarget, separate_lids
 from ..control.template import MotionTemplate
-from ..models.modeling_adaat import AdaATGenerator
-from ..models.modeling_landmarker import AdaATLandmarker
-from ..processing.image_processing_adaat import OUTPUT_TYPES, AdaATImageProcessor
 from ..processing.images import ImageInput, as_images
 from ..processing.landmarks import FaceLandmarker
-from ..processing.landmarks_torch import TorchLandmarker
-from ..processing.photo import NoFaceError
-from ..video import VideoWriter, check_writable
-from .base import AdaATPipeline
-from .driving import DrivingInput, DrivingMotion, read_driving
-from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, LazyFrames, VideoFrames
-from .sources import SourcePhoto, read_source
+from .driving import DrivingInput
+from .face_animation import FaceAnimationPipeline, PoseChunk
+from .pipeline_output import AdaATPipelineOutput, AnimationStatistics
+from .sources import read_source
 
 
 FramePolicy = Literal["hold", "skip", "raise"]
 FRAME_POLICIES = ("hold", "skip", "raise")
 
 
-class FaceReenactmentPipeline(AdaATPipeline):
+class FaceReenactmentPipeline(FaceAnimationPipeline):
     """Animate the face of a photograph.
 
     Args:
@@ -50,28 +40,6 @@ class FaceReenactmentPipeline(AdaATPipeline):
     >>> clip = pipe(source="me.jpg", driving="clip.mp4")  # doctest: +SKIP
     >>> clip.save("out.mp4")  # doctest: +SKIP
     ```"""
-
-    face_model: AdaATFaceModel
-    image_processor: AdaATImageProcessor
-    landmarker: AdaATLandmarker | None
-
-    model_cpu_offload_seq = "landmarker->generator"  # type: ignore[assignment]  # diffusers types it as None
-    _exclude_from_cpu_offload = ["face_model"]
-    _optional_components = ["landmarker"]
-    _callback_tensor_inputs = ["images"]
-
-    def __init__(
-        self,
-        generator: AdaATGenerator,
-        face_model: AdaATFaceModel,
-        image_processor: AdaATImageProcessor,
-        landmarker: AdaATLandmarker | None = None,
-    ) -> None:
-        super().__init__()
-        self.register_modules(
-            generator=generator, face_model=face_model, image_processor=image_processor, landmarker=landmarker
-        )
-        self.size = int(image_processor.size["height"])
 
     @torch.no_grad()
     def __call__(
@@ -132,7 +100,8 @@ class FaceReenactmentPipeline(AdaATPipeline):
         started = time.perf_counter()
         sources = as_images(source)
         names = callback_on_step_end_tensor_inputs or self._callback_tensor_inputs
-        self.check_inputs(sources, control, motion, frame_policy, batch_size, output, output_type, names)
+        self.check_inputs(control, motion, frame_policy)
+        self.check_request(sources, batch_size, output, output_type, names)
         factors = strengths if isinstance(strengths, Strengths) else Strengths(**(strengths or {}))
         detector = landmarker or self.own_landmarker()
         fitter = FaceFitter(self.face_model)
@@ -152,46 +121,32 @@ class FaceReenactmentPipeline(AdaATPipeline):
                 )
                 for face in photo.faces
             ]  # fmt: skip
-            batches = self._paint_photo(photo, poses, drive, frame_policy, batch_size, callback_on_step_end, names)
+            frames = len(drive.coefficients)
+            untouched = ~drive.coefficients.valid if frame_policy == "skip" else torch.zeros(frames, dtype=torch.bool)
+            chunks = [PoseChunk(poses, untouched)]
+            crops = self.paint_photo(photo, chunks, frames, batch_size, callback_on_step_end, names)
             statistics = AnimationStatistics(
-                len(drive.coefficients), drive.missing, frame_policy, str(self._execution_device),
-                {"driving": read_at - started},
-            )  # fmt: skip
-            results.append(self._collect(photo, batches, drive, statistics, crop_only, output, output_type, started))
+                frames, drive.missing, frame_policy, str(self._execution_device), {"driving": read_at - started}
+            )
+            results.append(
+                self.collect(
+                    photo, crops, drive.fps, drive.sound_from, statistics, crop_only, output, output_type, started
+                )
+            )
         self.maybe_free_model_hooks()
         if isinstance(source, (list, tuple)):
             return results
         return results[0] if return_dict else (results[0].frames,)
 
-    def check_inputs(
-        self,
-        sources: list[ImageInput],
-        control: str,
-        motion: str,
-        frame_policy: str,
-        batch_size: int,
-        output: str | Path | None,
-        output_type: str,
-        tensor_inputs: list[str],
-    ) -> None:
-        """Raise `ValueError` for arguments that would fail later, before anything expensive happens."""
+    def check_inputs(self, control: str, motion: str, frame_policy: str) -> None:
+        """Raise `ValueError` for an option that does not exist."""
         for name, value, allowed in (
             ("control", control, ("both", "expression", "pose")),
             ("motion", motion, ("relative", "absolute")),
             ("frame_policy", frame_policy, FRAME_POLICIES),
-            ("output_type", output_type, OUTPUT_TYPES),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}, expected one of {allowed}.")
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, expected at least 1.")
-        if output is not None:
-            check_writable(output)
-            if len(sources) != 1:
-                raise ValueError(f"output takes one source picture, but {len(sources)} were given.")
-        unknown = set(tensor_inputs) - set(self._callback_tensor_inputs)
-        if unknown:
-            raise ValueError(f"Callbacks can get {self._callback_tensor_inputs}, but not {sorted(unknown)}.")
 
     def motion_template(
         self,
@@ -208,106 +163,3 @@ class FaceReenactmentPipeline(AdaATPipeline):
             driving, detector, FaceFitter(self.face_model), driving_face, fps, smoothing, "hold"
         )
         return MotionTemplate(drive.coefficients, float(drive.fps), self.size, self.face_model.config.layout)
-
-    def own_landmarker(self) -> FaceLandmarker:
-        """The pipeline's landmark detector, on its device.
-
-        Raises:
-            ValueError: if it has none.
-        """
-        if self.landmarker is None:
-            raise ValueError("This pipeline has no landmarker component: pass landmarker=... to the call.")
-        return TorchLandmarker(self.landmarker.to(self._execution_device))
-
-    def _read_driving(
-        self,
-        driving: DrivingInput,
-        detector: FaceLandmarker,
-        fitter: FaceFitter,
-        face_index: int,
-        fps: Fraction | float | None,
-        smoothing: bool,
-        frame_policy: str,
-    ) -> DrivingMotion:
-        with tqdm(desc="reading the driver", unit="frame", **self._bar_settings()) as bar:
-            drive = read_driving(
-                driving, lambda: detector, fitter, self.size, face_index=face_index, fps=fps, smoothing=smoothing,
-                progress=lambda _: bar.update(),
-            )  # fmt: skip
-        if frame_policy == "raise" and drive.missing:
-            shown = ", ".join(map(str, drive.missing[:10])) + (", ..." if len(drive.missing) > 10 else "")
-            raise NoFaceError(f"The driver shows no face in {len(drive.missing)} frames: {shown}.")
-        return drive
-
-    def _bar_settings(self) -> dict[str, Any]:
-        return dict(getattr(self, "_progress_bar_config", {}))
-
-    def _paint_photo(
-        self,
-        photo: SourcePhoto,
-        poses: list[torch.Tensor],
-        drive: DrivingMotion,
-        frame_policy: str,
-        batch_size: int,
-        callback: Callable[..., Any] | None,
-        names: list[str],
-    ) -> Iterator[list[np.ndarray]]:
-        """Yield, frame by frame, one painted crop per face."""
-        untouched = (
-            ~drive.coefficients.valid if frame_policy == "skip" else torch.zeros(len(poses[0]), dtype=torch.bool)
-        )
-        streams = [
-            self._paint_face(face.crop, face.coefficients, pose, batch_size)
-            for face, pose in zip(photo.faces, poses, strict=True)
-        ]
-        done = 0
-        with tqdm(total=len(poses[0]), unit="frame", **self._bar_settings()) as bar:
-            bar.set_description(f"painting on {self._execution_device}")
-            for number, batch in enumerate(zip(*streams, strict=True)):
-                for frame in zip(*batch, strict=True):
-                    yield [face.crop for face in photo.faces] if untouched[done] else list(frame)
-                    done += 1
-                bar.update(len(batch[0]))
-                if callback is not None:
-                    tensors = {"images": torch.from_numpy(batch[0]).permute(0, 3, 1, 2).float() / 255}
-                    callback(self, number, done, {name: tensors[name] for name in names})
-
-    def _paint_face(
-        self, crop: np.ndarray, face: FaceCoefficients, poses: torch.Tensor, batch_size: int
-    ) -> Iterator[np.ndarray]:
-        normalize = self.image_processor.normalize_keypoints
-        pixels = self.image_processor(crop, return_tensors="pt")["pixel_values"][0]
-        height, width = pixels.shape[1:]
-        start = normalize(face.project(self.face_model)[0], height, width)
-        return self.paint(pixels, start, normalize(poses, height, width), batch_size)
-
-    def _collect(
-        self,
-        photo: SourcePhoto,
-        crops: Iterator[list[np.ndarray]],
-        drive: DrivingMotion,
-        statistics: AnimationStatistics,
-        crop_only: bool,
-        output: str | Path | None,
-        output_type: str,
-        started: float,
-    ) -> AdaATPipelineOutput:
-        painting_at = time.perf_counter()
-        finish = (lambda frame: frame[0]) if crop_only else photo.compose
-        path = None
-        if output is not None:
-            extent = photo.faces[0].crop.shape if crop_only else photo.picture.shape
-            with VideoWriter(output, drive.fps, extent[1], extent[0], drive.sound_from) as writer:
-                for frame in crops:
-                    writer.write(finish(frame))
-            path = Path(output)
-            frames: Any = VideoFrames(path, statistics.frames)
-        else:
-            kept = list(crops)
-            frames = LazyFrames(len(kept), lambda number: finish(kept[number]))
-        now = time.perf_counter()
-        statistics.seconds.update(painting=now - painting_at, total=now - started)
-        if output_type != "pil":
-            tensor = torch.from_numpy(np.stack(list(frames.arrays()))).permute(0, 3, 1, 2).float() / 255
-            frames = self.image_processor.postprocess(tensor, output_type)
-        return AdaATPipelineOutput(frames, drive.fps, statistics, drive.sound_from, path)

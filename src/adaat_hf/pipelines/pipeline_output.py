@@ -1,9 +1,11 @@
 """What pipelines return."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, overload
 
 import numpy as np
@@ -11,7 +13,28 @@ import PIL.Image
 from diffusers.utils import BaseOutput
 
 from ..processing.images import load_image
+from ..processing.sound import encode_sound
 from ..video import VideoError, VideoReader, VideoWriter
+
+
+class StoredSound(os.PathLike[str]):
+    """Sound without a file of its own (an array, synthetic speech): a temporary file that lives as long as this object.
+
+    Args:
+        samples (`np.ndarray` of shape (N,)): float32, full scale being 1.
+        sampling_rate (`int`): Hz.
+    """
+
+    def __init__(self, samples: np.ndarray, sampling_rate: int) -> None:
+        self._folder = TemporaryDirectory(prefix="adaat-sound-")
+        self._path = str(Path(self._folder.name) / "sound.wav")
+        encode_sound(samples, sampling_rate, self._path, "wav")
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
+SoundFile = Path | StoredSound
 
 
 class LazyFrames(Sequence[PIL.Image.Image]):
@@ -103,14 +126,14 @@ class AdaATPipelineOutput(BaseOutput):
             (T, 3, H, W) in [0, 1]): The frames, as `output_type` asked for.
         fps (`Fraction`): Frame rate.
         statistics ([`AnimationStatistics`]): Counts and times.
-        sound_from (`Path`, *optional*): File whose sound belongs to the frames.
+        sound_from (`os.PathLike`, *optional*): File whose sound belongs to the frames.
         path (`Path`, *optional*): The video that was written while the frames were made.
     """
 
     frames: Any = None
     fps: Fraction = Fraction(25)
     statistics: AnimationStatistics | None = None
-    sound_from: Path | None = None
+    sound_from: SoundFile | None = None
     path: Path | None = None
 
     def save(self, path: str | Path, crf: int = 17) -> Path:

@@ -102,7 +102,7 @@ class AdaATFeatureExtractor(SequenceFeatureExtractor):
         if sampling_rate is not None and sampling_rate != self.sampling_rate:
             raise ValueError(f"The sound has {sampling_rate} Hz, expected {self.sampling_rate}: resample it first.")
         several = isinstance(raw_speech, list) and len(raw_speech) and np.ndim(raw_speech[0]) > 0
-        sounds = [np.asarray(sound, np.float32) for sound in (raw_speech if several else [raw_speech])]  # type: ignore[arg-type]
+        sounds = [np.asarray(sound, np.float32) for sound in (raw_speech if several else [raw_speech])]
         for sound in sounds:
             if sound.ndim != 1 or not len(sound):
                 raise ValueError(f"A sound has shape {sound.shape}, expected (samples,) with at least one sample.")
@@ -110,7 +110,7 @@ class AdaATFeatureExtractor(SequenceFeatureExtractor):
         for sound in sounds:
             padded = np.pad(sound * self.gain(speech_level, sound), self.margin)
             features.append(self.extract(padded).numpy())
-        return self.pad({"input_features": features}, padding=True, return_tensors=return_tensors)
+        return self.pad(BatchFeature({"input_features": features}), padding=True, return_tensors=return_tensors)
 
     def gain(self, speech_level: float | None, sound: np.ndarray | None = None) -> float:
         """Factor that brings a recording to the extractor's level; noise and silence are not blown up beyond reason."""

@@ -98,7 +98,7 @@ class SoundReader:
         with self._open() as container:
             start = self.start
             for frame in _decodable(container):
-                time = float(frame.pts * frame.time_base) if frame.pts is not None else None
+                time = frame.time
                 if start is None:
                     start = time or 0.0
                 if time is not None:
@@ -190,6 +190,7 @@ def load_sound(path: str | Path, sampling_rate: int = 16_000, *, video_time: boo
 def decode_sound(content: bytes, sampling_rate: int = 16_000) -> np.ndarray:
     """Decode a sound file that is in memory: (N,), float32, mono."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=sampling_rate)
+    container: Any
     with av.open(io.BytesIO(content)) as container:
         blocks = [block for frame in container.decode(audio=0) for block in resampler.resample(frame)]
     blocks += resampler.resample(None)

@@ -1,8 +1,6 @@
 """Train a landmarker of faces or bodies: a detector for whole pictures and a network for the landmarks of crops."""
 
-import json
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +11,6 @@ from accelerate.utils import set_seed
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
 from transformers import get_scheduler
 
 from ..models.configuration_landmarker import AdaATLandmarkerConfig
@@ -23,9 +20,9 @@ from ..processing.body_keypoints import BODY18
 from ..processing.keypoints import EYES, FACE96, IRISES, LOWER_LIDS, MOUTH, UPPER_LIDS
 from .averaging import averaged_model
 from .body_scenes import BodyCropDataset, BodyScene
-from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
 from .data import RangeSampler, select_clips
 from .landmark_crops import LandmarkDataset
+from .loop import run_steps
 from .packs import PackedClip, read_packs
 from .scenes import Scene, SceneDataset
 
@@ -164,7 +161,7 @@ class LandmarkerTrainer:
     """
 
     def __init__(self, args: LandmarkerArguments, scenes: Sequence[Scene]) -> None:
-        self.args, self.output, self.step = args, Path(args.output_dir), 0
+        self.args, self.output = args, Path(args.output_dir)
         self.accelerator = Accelerator(mixed_precision=args.mixed_precision)
         set_seed(args.seed)
         config = AdaATLandmarkerConfig(**args.model)
@@ -191,33 +188,16 @@ class LandmarkerTrainer:
 
     def train(self) -> None:
         """Train to `max_steps` or the time limit, then write the averaged model to `output_dir/landmarker`."""
-        args = self.args
-        self.output.mkdir(parents=True, exist_ok=True)
-        newest = newest_checkpoint(self.output)
-        if newest is not None:
-            self.accelerator.load_state(str(newest))
-            self.step = checkpoint_step(newest)
-        (self.output / "arguments.json").write_text(json.dumps(vars(args), indent=2))
-        started = time.monotonic()
-        bar = tqdm(total=args.max_steps, initial=self.step, desc=f"training on {self.accelerator.device}", unit="step")
-        for crops, scenes in zip(
-            self._loader(self.crops, args.batch_size), self._loader(self.scenes, args.scene_batch_size), strict=True
-        ):
-            losses = self._train_batch(crops, scenes)
-            self.step += 1
-            bar.update()
-            if self.step % 20 == 0:
-                bar.set_postfix({name: f"{float(value):.4f}" for name, value in losses.items()})
-            if self.step % args.checkpoint_steps == 0:
-                save_checkpoint(self.accelerator, self.output, self.step, kept=1)
-            if args.time_limit is not None and time.monotonic() - started > 60 * args.time_limit:
-                break
-        bar.close()
-        save_checkpoint(self.accelerator, self.output, self.step, kept=1)
+        run_steps(self.accelerator, self.args, self._batches, lambda batch: self._train_batch(*batch))
         cast(AdaATLandmarker, self.average.module).eval().save_pretrained(self.output / "landmarker")
 
-    def _loader(self, dataset: Any, batch_size: int) -> DataLoader:
-        sampler = RangeSampler(self.step * batch_size, self.args.max_steps * batch_size)
+    def _batches(self, step: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        crops = self._loader(self.crops, self.args.batch_size, step)
+        scenes = self._loader(self.scenes, self.args.scene_batch_size, step)
+        return zip(crops, scenes, strict=True)
+
+    def _loader(self, dataset: Any, batch_size: int, step: int) -> DataLoader:
+        sampler = RangeSampler(step * batch_size, self.args.max_steps * batch_size)
         return DataLoader(dataset, batch_size, sampler=sampler, num_workers=self.args.num_workers)
 
     def _train_batch(self, crops: dict[str, Tensor], scenes: dict[str, Tensor]) -> dict[str, Tensor]:

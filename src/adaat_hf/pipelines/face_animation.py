@@ -1,0 +1,202 @@
+"""What the pipelines that animate a face in a photograph share: components, painting, putting frames together."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from ..control.coefficients import FaceCoefficients
+from ..control.face_model import AdaATFaceModel
+from ..control.fitting import FaceFitter
+from ..models.modeling_adaat import AdaATGenerator
+from ..models.modeling_landmarker import AdaATLandmarker
+from ..processing.image_processing_adaat import OUTPUT_TYPES, AdaATImageProcessor
+from ..processing.images import ImageInput
+from ..processing.landmarks import FaceLandmarker
+from ..processing.landmarks_torch import TorchLandmarker
+from ..processing.photo import NoFaceError
+from ..video import VideoWriter, check_writable
+from .base import AdaATPipeline
+from .driving import DrivingInput, DrivingMotion, read_driving
+from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, LazyFrames, SoundFile, VideoFrames
+from .sources import SourcePhoto
+
+
+@dataclass(frozen=True)
+class PoseChunk:
+    """Some successive frames to paint.
+
+    Args:
+        keypoints (`list[Tensor]`): For each face of the photograph, key points (N, K, 2) in pixels of its crop.
+        untouched (`Tensor` of shape (N,), bool): Frames that show the photograph as it is.
+    """
+
+    keypoints: list[torch.Tensor]
+    untouched: torch.Tensor
+
+
+class FaceAnimationPipeline(AdaATPipeline):
+    """Base of the pipelines that animate the face of a photograph; they differ in where the motion comes from.
+
+    Args:
+        generator ([`AdaATGenerator`]): Paints the face.
+        face_model ([`AdaATFaceModel`]): Separates identity, expression and head pose.
+        image_processor ([`AdaATImageProcessor`]): Prepares pictures for the generator.
+        landmarker ([`AdaATLandmarker`], *optional*): Finds faces; without it, every call needs `landmarker`.
+    """
+
+    face_model: AdaATFaceModel
+    image_processor: AdaATImageProcessor
+    landmarker: AdaATLandmarker | None
+
+    model_cpu_offload_seq = "landmarker->generator"  # type: ignore[assignment]  # diffusers types it as None
+    _exclude_from_cpu_offload = ["face_model"]
+    _optional_components = ["landmarker"]
+    _callback_tensor_inputs = ["images"]
+
+    def __init__(
+        self,
+        generator: AdaATGenerator,
+        face_model: AdaATFaceModel,
+        image_processor: AdaATImageProcessor,
+        landmarker: AdaATLandmarker | None = None,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            generator=generator, face_model=face_model, image_processor=image_processor, landmarker=landmarker
+        )
+        self.size = int(image_processor.size["height"])
+
+    def check_request(
+        self, sources: list[ImageInput], batch_size: int, output: str | Path | None, output_type: str, names: list[str]
+    ) -> None:
+        """Raise `ValueError` for arguments that would fail later, before anything expensive happens."""
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"output_type is {output_type!r}, expected one of {OUTPUT_TYPES}.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, expected at least 1.")
+        if output is not None:
+            check_writable(output)
+            if len(sources) != 1:
+                raise ValueError(f"output takes one source picture, but {len(sources)} were given.")
+        unknown = set(names) - set(self._callback_tensor_inputs)
+        if unknown:
+            raise ValueError(f"Callbacks can get {self._callback_tensor_inputs}, but not {sorted(unknown)}.")
+
+    def own_landmarker(self) -> FaceLandmarker:
+        """The pipeline's landmark detector, on its device.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.landmarker is None:
+            raise ValueError("This pipeline has no landmarker component: pass landmarker=... to the call.")
+        return TorchLandmarker(self.landmarker.to(self._execution_device))
+
+    def _read_driving(
+        self,
+        driving: DrivingInput,
+        detector: FaceLandmarker,
+        fitter: FaceFitter,
+        face_index: int,
+        fps: Fraction | float | None,
+        smoothing: bool,
+        frame_policy: str,
+    ) -> DrivingMotion:
+        with tqdm(desc="reading the driver", unit="frame", **self._bar_settings()) as bar:
+            drive = read_driving(
+                driving, lambda: detector, fitter, self.size, face_index=face_index, fps=fps, smoothing=smoothing,
+                progress=lambda _: bar.update(),
+            )  # fmt: skip
+        if frame_policy == "raise" and drive.missing:
+            shown = ", ".join(map(str, drive.missing[:10])) + (", ..." if len(drive.missing) > 10 else "")
+            raise NoFaceError(f"The driver shows no face in {len(drive.missing)} frames: {shown}.")
+        return drive
+
+    def _bar_settings(self) -> dict[str, Any]:
+        return dict(getattr(self, "_progress_bar_config", {}))
+
+    def paint_photo(
+        self,
+        photo: SourcePhoto,
+        chunks: Iterable[PoseChunk],
+        frames: int,
+        batch_size: int,
+        callback: Callable[..., Any] | None,
+        names: list[str],
+    ) -> Iterator[list[np.ndarray]]:
+        """Yield, frame by frame, one painted crop per face.
+
+        Args:
+            photo ([`SourcePhoto`]): The photograph.
+            chunks (`Iterable[PoseChunk]`): Poses, read as painting goes on.
+            frames (`int`): Frames of all chunks together.
+            batch_size, callback, names: see the pipelines' `batch_size` and `callback_on_step_end`.
+        """
+        done = number = 0
+        with tqdm(total=frames, unit="frame", **self._bar_settings()) as bar:
+            bar.set_description(f"painting on {self._execution_device}")
+            for chunk in chunks:
+                streams = [
+                    self._paint_face(face.crop, face.coefficients, pose, batch_size)
+                    for face, pose in zip(photo.faces, chunk.keypoints, strict=True)
+                ]
+                first = done
+                for batch in zip(*streams, strict=True):
+                    for frame in zip(*batch, strict=True):
+                        untouched = bool(chunk.untouched[done - first])
+                        yield [face.crop for face in photo.faces] if untouched else list(frame)
+                        done += 1
+                    bar.update(len(batch[0]))
+                    if callback is not None:
+                        tensors = {"images": torch.from_numpy(batch[0]).permute(0, 3, 1, 2).float() / 255}
+                        callback(self, number, done, {name: tensors[name] for name in names})
+                    number += 1
+
+    def _paint_face(
+        self, crop: np.ndarray, face: FaceCoefficients, poses: torch.Tensor, batch_size: int
+    ) -> Iterator[np.ndarray]:
+        normalize = self.image_processor.normalize_keypoints
+        height, width = crop.shape[:2]
+        pixels = self.image_processor(crop, size={"height": height, "width": width}, return_tensors="pt")
+        start = normalize(face.project(self.face_model)[0], height, width)
+        return self.paint(pixels["pixel_values"][0], start, normalize(poses, height, width), batch_size)
+
+    def collect(
+        self,
+        photo: SourcePhoto,
+        crops: Iterator[list[np.ndarray]],
+        fps: Fraction,
+        sound: SoundFile | None,
+        statistics: AnimationStatistics,
+        crop_only: bool,
+        output: str | Path | None,
+        output_type: str,
+        started: float,
+    ) -> AdaATPipelineOutput:
+        """Put the painted crops into the photograph, and write them where `output` says so."""
+        painting_at = time.perf_counter()
+        finish = (lambda frame: frame[0]) if crop_only else photo.compose
+        path = None
+        if output is not None:
+            extent = photo.faces[0].crop.shape if crop_only else photo.picture.shape
+            with VideoWriter(output, fps, extent[1], extent[0], sound) as writer:
+                for frame in crops:
+                    writer.write(finish(frame))
+            path = Path(output)
+            frames: Any = VideoFrames(path, statistics.frames)
+        else:
+            kept = list(crops)
+            frames = LazyFrames(len(kept), lambda number: finish(kept[number]))
+        now = time.perf_counter()
+        statistics.seconds.update(painting=now - painting_at, total=now - started)
+        if output_type != "pil":
+            tensor = torch.from_numpy(np.stack(list(frames.arrays()))).permute(0, 3, 1, 2).float() / 255
+            frames = self.image_processor.postprocess(tensor, output_type)
+        return AdaATPipelineOutput(frames, fps, statistics, sound, path)
