@@ -3,6 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCE ?=
 DRIVING ?=
+AUDIO ?=
 OUTPUT ?= demo_output
 
 .PHONY: demo test quality style
@@ -13,8 +14,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,train,mediapipe]" --group dev
 	touch $@
 
-demo: $(VENV)/.installed  ## animate a photograph (SOURCE=me.jpg DRIVING=clip.mp4 for your own)
-	$(BIN)/python scripts/demo.py --output "$(OUTPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(DRIVING),--driving "$(DRIVING)")
+demo: $(VENV)/.installed  ## animate a photograph (SOURCE=me.jpg DRIVING=clip.mp4 AUDIO=speech.wav for your own)
+	$(BIN)/python scripts/demo.py --output "$(OUTPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(DRIVING),--driving "$(DRIVING)") $(if $(AUDIO),--audio "$(AUDIO)")
 
 test: $(VENV)/.installed  ## run all tests
 	$(BIN)/python -m pytest

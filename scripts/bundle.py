@@ -8,6 +8,7 @@
         --runs runs/face_compact_128 --prewarp-regularization 0.0006 --hardware "two CPU cores in 30 minutes" \\
         --scores runs/held_out_clips.json --landmarker-scores runs/landmarker/scores.json \\
         --notes scripts/configs/face_card_notes.md
+    python scripts/bundle_motion.py ...  # adds the motion model to bundled/face
     python scripts/bundle.py person --generator runs/person_compact/generator \\
         --landmarker runs/body_landmarker/landmarker --runs runs/person_compact_128 runs/person_compact \\
         --scores runs/held_out_people.json --notes scripts/configs/person_card_notes.md

@@ -1,13 +1,14 @@
-"""Animate a real photograph with the bundled checkpoint: no network, no account, nobody's private picture.
+"""Animate a real photograph with the bundled checkpoint, then let it talk: no network, no account, no private picture.
 
 The photograph is NASA's public-domain portrait of the astronaut Eileen Collins (in scikit-image); the motion is made by
-numbers alone. With --source and --driving it animates your own.
+numbers alone, and the voice by scripts/make_voice_sample.py. With --source, --driving and --audio it uses your own.
 """
 
 import argparse
 from pathlib import Path
 
 from adaat_hf import AdaATPipeline, demo_motion
+from adaat_hf.bundled import VOICE_SAMPLE
 from adaat_hf.cli import main as adaat
 from adaat_hf.processing.images import save_image
 
@@ -16,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", help="your photograph")
     parser.add_argument("--driving", help="your driving video, landmark file or motion template")
+    parser.add_argument("--audio", help="your sound of somebody speaking")
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -25,8 +27,14 @@ def main() -> int:
     status = adaat(
         ["reenact", "--source", source, "--driving", driving, "--output", str(video), "--sheet", str(sheet)]
     )
+    talking, talking_sheet = args.output / "talking.mp4", args.output / "talking_contact_sheet.jpg"
+    status = status or adaat(
+        ["talk", "--source", source, "--audio", args.audio or str(VOICE_SAMPLE), "--output", str(talking)]
+        + ["--sheet", str(talking_sheet)]
+    )
     if status == 0:
         print(f"\nThe video:         {video.resolve()}\nThe contact sheet: {sheet.resolve()}")
+        print(f"Talking:           {talking.resolve()}\nIts contact sheet: {talking_sheet.resolve()}")
     return status
 
 

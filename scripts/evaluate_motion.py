@@ -18,13 +18,8 @@ from transformers.utils import logging
 from adaat_hf import AdaATFeatureExtractor, AdaATMotionModel
 from adaat_hf.bundled import bundled_path
 from adaat_hf.control.face_model import load_face_model
-from adaat_hf.evaluation.speech_motion import evaluate, open_clips
+from adaat_hf.evaluation.speech_motion import MOTION_HEADINGS, evaluate, motion_cells, open_clips
 from adaat_hf.training.packs import read_packs
-
-
-HEADINGS = (
-    "clips | mouth distance (%) | velocity error (%) | correlation of opening | best offset (frames) | amplitude"
-)
 
 
 def main() -> None:
@@ -53,19 +48,11 @@ def main() -> None:
     if not clips:
         parser.error(f"none of the {len(packed)} clips can be used")
     scores = evaluate(clips, model, extractor, face_model)
-    print(f"\n**{args.title}**\n\n| method | {HEADINGS} |\n{'|---' * 7}|")
+    print(f"\n**{args.title}**\n\n| method | {MOTION_HEADINGS} |\n{'|---' * 7}|")
     for name, row in scores.items():
         print(f"| {name} | {motion_cells(row)} |")
     if args.output:
         args.output.write_text(json.dumps(scores, indent=2), encoding="utf-8")
-
-
-def motion_cells(row: dict[str, float]) -> str:
-    """A row of scores as the cells of a table."""
-    cells = [f"{row['clips']:.0f}", f"{row['distance']:.2f}", f"{row['velocity']:.2f}"]
-    moves = row["correlation"] == row["correlation"]
-    cells += [f"{row['correlation']:.3f}", f"{row['offset']:+.0f}", f"{row['amplitude']:.2f}"] if moves else ["–"] * 3
-    return " | ".join(cells)
 
 
 if __name__ == "__main__":

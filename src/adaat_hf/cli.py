@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 
+GROUPS = ("eyes", "brows", "mouth", "head")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 1 after an error that the user can mend."""
     args = _parser().parse_args(argv)
@@ -24,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="adaat", description="Bring a still picture of a face or a person to life.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reenact(commands)
+    _add_talk(commands)
     _add_person(commands)
     _add_template(commands)
     _add_check(commands)
@@ -55,21 +59,54 @@ def _add_reenact(commands: Any) -> None:
     command.add_argument("-o", "--output", required=True, help="mp4 to write")
     command.add_argument("--control", choices=("both", "expression", "pose"), default="both")
     command.add_argument("--motion", choices=("relative", "absolute"), default="relative")
-    for group in ("eyes", "brows", "mouth", "head"):
-        command.add_argument(f"--{group}", type=float, default=1.0, metavar="X", help=f"strength of the {group} (1)")
+    _add_strengths(command)
     command.add_argument("--reference", type=int, help="driver's frame that relative motion starts from")
-    command.add_argument("--source-face", default="largest", help="largest, all, or a number from 0")
     command.add_argument("--driving-face", type=int, default=0, help="which person of the driver to follow, from 0")
     command.add_argument(
         "--frame-policy", choices=("hold", "skip", "raise"), default="hold", help="frames without a face"
     )
-    command.add_argument("--crop-only", action="store_true", help="write the face crop, not the whole photograph")
-    command.add_argument("--max-size", type=int, default=1280, help="longer side of the output (1280)")
     command.add_argument("--fps", type=float, help="frame rate (default: the driver's)")
-    command.add_argument("--batch-size", type=int, default=4, help="frames painted at once (4)")
-    command.add_argument("--sheet", help="also write a contact sheet of the frames to this picture")
+    _add_face_output(command)
     _add_model_options(command)
     command.set_defaults(run=_reenact)
+
+
+def _add_talk(commands: Any) -> None:
+    command = commands.add_parser("talk", help="make the face of a photograph say what a sound contains")
+    command.add_argument("--source", required=True, help="photograph of a face")
+    command.add_argument("--audio", help="sound file, or video with sound (any format, rate and channels)")
+    command.add_argument("--text", help="words for a text-to-speech model instead of a sound")
+    command.add_argument("--voice", default="facebook/mms-tts-eng", help="that model: a transformers Hub id or folder")
+    command.add_argument(
+        "--performance", help="ARKit csv (Live Link Face) or motion template instead; --audio is added"
+    )
+    command.add_argument("-o", "--output", required=True, help="mp4 to write")
+    command.add_argument("--emotion", default="neutral", help="neutral (default), happy, angry or surprise")
+    command.add_argument("--emotion-strength", type=float, default=1.0, metavar="X", help="from 0 to 2 (1)")
+    command.add_argument(
+        "--head-motion", default="generated", metavar="MOTION",
+        help="generated (default), none, or a driver: video, landmark file or motion template",
+    )  # fmt: skip
+    command.add_argument("--seed", type=int, default=0, help="another one gives other head motion and blinks (0)")
+    _add_strengths(command)
+    command.add_argument("--fps", type=float, help="frame rate (25, or the performance's)")
+    command.add_argument("--size", type=int, help="side of the painted face crop, such as 256 or 512")
+    _add_face_output(command)
+    _add_model_options(command)
+    command.set_defaults(run=_talk)
+
+
+def _add_strengths(command: argparse.ArgumentParser) -> None:
+    for group in GROUPS:
+        command.add_argument(f"--{group}", type=float, default=1.0, metavar="X", help=f"strength of the {group} (1)")
+
+
+def _add_face_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--source-face", default="largest", help="largest, all, or a number from 0")
+    command.add_argument("--crop-only", action="store_true", help="write the face crop, not the whole photograph")
+    command.add_argument("--max-size", type=int, default=1280, help="longer side of the output (1280)")
+    command.add_argument("--batch-size", type=int, default=4, help="frames painted at once (4)")
+    command.add_argument("--sheet", help="also write a contact sheet of the frames to this picture")
 
 
 def _add_person(commands: Any) -> None:
@@ -123,15 +160,16 @@ def _add_check(commands: Any) -> None:
     command.set_defaults(run=_check)
 
 
-def _load(args: argparse.Namespace) -> tuple[Any, Any]:
+def _load(args: argparse.Namespace, kind: Any = None) -> tuple[Any, Any]:
     """The pipeline and, if one was asked for, another landmark detector."""
     from .processing.backends import open_landmarker
 
     landmarker = open_landmarker(args.landmarker) if args.landmarker else None
-    return _load_pipeline(args), landmarker
+    return _load_pipeline(args, kind), landmarker
 
 
-def _load_pipeline(args: argparse.Namespace) -> Any:
+def _load_pipeline(args: argparse.Namespace, kind: Any = None) -> Any:
+    """The pipeline: of the given class, or of the one that its folder names."""
     from transformers.utils import logging
 
     from .devices import best_device
@@ -139,7 +177,7 @@ def _load_pipeline(args: argparse.Namespace) -> Any:
 
     logging.disable_progress_bar()
     device = best_device(args.device)
-    return AdaATPipeline.from_pretrained(args.model).to(device)
+    return (kind or AdaATPipeline).from_pretrained(args.model).to(device)
 
 
 def _number(text: Any) -> Any:
@@ -147,29 +185,60 @@ def _number(text: Any) -> Any:
     return int(text) if text is not None and text.isdigit() else text
 
 
-def _reenact(args: argparse.Namespace) -> int:
-    from .evaluation.contact_sheet import contact_sheet
-    from .processing.images import save_image
+def _check_files(outputs: Sequence[str | None], inputs: Sequence[str | None]) -> None:
+    """Raise unless all outputs can be written and all inputs exist, before anything is loaded."""
     from .video import check_writable
 
-    for path in filter(None, (args.output, args.sheet)):
+    for path in filter(None, outputs):
         check_writable(path)
-    for path in (args.source, args.driving):
+    for path in filter(None, inputs):
         if not Path(path).exists():
             raise FileNotFoundError(f"{path!r} does not exist.")
-    pipe, landmarker = _load(args)
-    result = pipe(
-        args.source, args.driving, control=args.control, motion=args.motion,
-        strengths={group: getattr(args, group) for group in ("eyes", "brows", "mouth", "head")},
-        reference=args.reference, source_face=_number(args.source_face), driving_face=args.driving_face, frame_policy=args.frame_policy,
-        crop_only=args.crop_only, max_size=args.max_size, fps=args.fps, landmarker=landmarker,
-        batch_size=args.batch_size, output=args.output,
-    )  # fmt: skip
+
+
+def _face_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Arguments that the commands for faces share."""
+    return {
+        "strengths": {group: getattr(args, group) for group in GROUPS},
+        "source_face": _number(args.source_face),
+        **{name: getattr(args, name) for name in ("crop_only", "max_size", "fps", "batch_size", "output")},
+    }
+
+
+def _report(result: Any, args: argparse.Namespace) -> int:
+    from .evaluation.contact_sheet import contact_sheet
+    from .processing.images import save_image
+
     print(f"{args.output}: {result.statistics}")
     if args.sheet:
         save_image(contact_sheet(result.arrays(), result.statistics.frames), args.sheet)
         print(f"{args.sheet}: contact sheet")
     return 0
+
+
+def _talk(args: argparse.Namespace) -> int:
+    from .pipelines.pipeline_talking_face import HEAD_MOTIONS, TalkingFacePipeline
+
+    driver = None if args.head_motion in HEAD_MOTIONS else args.head_motion
+    _check_files((args.output, args.sheet), (args.source, args.audio, args.performance, driver))
+    pipe, landmarker = _load(args, TalkingFacePipeline)
+    result = pipe(
+        args.source, args.audio, text=args.text, voice=args.voice, performance=args.performance, emotion=args.emotion,
+        emotion_strength=args.emotion_strength, head_motion=args.head_motion, seed=args.seed, size=args.size,
+        landmarker=landmarker, **_face_settings(args),
+    )  # fmt: skip
+    return _report(result, args)
+
+
+def _reenact(args: argparse.Namespace) -> int:
+    _check_files((args.output, args.sheet), (args.source, args.driving))
+    pipe, landmarker = _load(args)
+    result = pipe(
+        args.source, args.driving, control=args.control, motion=args.motion,
+        reference=args.reference, driving_face=args.driving_face, frame_policy=args.frame_policy,
+        landmarker=landmarker, **_face_settings(args),
+    )  # fmt: skip
+    return _report(result, args)
 
 
 def _person(args: argparse.Namespace) -> int:

@@ -245,7 +245,8 @@ def _copied_packets(container: Any, track: Any, stream: Any) -> Iterator[Any]:
     for packet in container.demux(track):
         if packet.dts is None or packet.pts is None:
             continue
-        first = packet.pts if first is None else first
+        # Packets before time 0 hold the samples that an AAC decoder drops at its start; they stay before it.
+        first = max(packet.pts, 0) if first is None else first
         packet.pts -= first
         packet.dts -= first
         packet.stream = stream

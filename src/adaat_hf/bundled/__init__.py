@@ -1,4 +1,4 @@
-"""Checkpoints that ship with the package."""
+"""Checkpoints and a voice sample that ship with the package."""
 
 from os import PathLike
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import Any
 
 
 _PREFIX = "bundled/"
+VOICE_SAMPLE = Path(__file__).parent / "voice.flac"
+"""Seven seconds of synthetic speech, made by scripts/make_voice_sample.py."""
 
 
 def bundled_path(name: str | PathLike[Any]) -> Path | None:

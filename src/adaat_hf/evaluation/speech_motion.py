@@ -21,6 +21,9 @@ from ..training.packs import PackedClip
 
 
 JAW_STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.45)
+MOTION_HEADINGS = (
+    "clips | mouth distance (%) | velocity error (%) | correlation of opening | best offset (frames) | amplitude"
+)
 # Offsets at which sound and mouth are compared, in seconds either way.
 LARGEST_OFFSET = 0.4
 EYE_CORNERS = (36, 45)
@@ -172,6 +175,14 @@ def summarize(scores: list[MotionScores]) -> dict[str, float]:
         "offset": float(np.argmax(mean) - largest) if len(curves) else float("nan"),
         "amplitude": float(np.mean([item.amplitude for item in scores])),
     }
+
+
+def motion_cells(row: dict[str, float]) -> str:
+    """A row of scores as the cells of a table."""
+    cells = [f"{row['clips']:.0f}", f"{row['distance']:.2f}", f"{row['velocity']:.2f}"]
+    moves = row["correlation"] == row["correlation"]
+    cells += [f"{row['correlation']:.3f}", f"{row['offset']:+.0f}", f"{row['amplitude']:.2f}"] if moves else ["–"] * 3
+    return " | ".join(cells)
 
 
 def evaluate(

@@ -216,10 +216,8 @@ class TalkingFacePipeline(FaceAnimationPipeline):
         self, head_motion: DrivingInput, detector: FaceLandmarker, fitter: FaceFitter, fps: Fraction
     ) -> Tensor | None:
         """`None` for generated motion, else the motion (T, 6) at the output's frame rate, to be run back and forth."""
-        if isinstance(head_motion, str) and head_motion == "generated":
-            return None
-        if isinstance(head_motion, str) and head_motion == "none":
-            return torch.zeros(1, 6)
+        if isinstance(head_motion, str) and head_motion in HEAD_MOTIONS:
+            return None if head_motion == "generated" else torch.zeros(1, 6)
         drive = self._read_driving(head_motion, detector, fitter, 0, None, True, "hold")
         motion = head_motion_of(drive.coefficients)
         steps = torch.arange(int((len(motion) - 1) * fps / drive.fps) + 1) * float(drive.fps / fps)
