@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from adaat_hf import ARKIT_EXPRESSIONS, FaceCoefficients, Strengths, demo_motion, retarget, smooth
-from adaat_hf.expressions import EXPRESSION_GROUPS
 from adaat_hf.control.retargeting import neutral_frame, separate_lids
 from adaat_hf.control.rotation import rotation_matrix, rotation_vector
+from adaat_hf.expressions import EXPRESSION_GROUPS
 
 
 @pytest.fixture

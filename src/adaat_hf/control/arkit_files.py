@@ -17,8 +17,10 @@ SIZE = 256
 HEAD = ("headpitch", "headyaw", "headroll")
 
 
-def is_arkit_csv(path: str | Path) -> bool:
-    """Whether a csv file has the columns of ARKit's expressions."""
+def is_performance(path: str | Path) -> bool:
+    """Whether a file is a csv with the columns of ARKit's expressions."""
+    if Path(path).suffix.lower() != ".csv":
+        return False
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         return "jawopen" in _names(next(csv.reader(file), []))
 

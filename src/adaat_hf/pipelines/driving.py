@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import torch
 
+from ..control.arkit_files import is_performance, read_arkit_csv
 from ..control.coefficients import FaceCoefficients
 from ..control.fitting import FaceFitter
 from ..control.smoothing import smooth
@@ -62,8 +63,8 @@ def read_driving(
     """Read a motion.
 
     Args:
-        driving: Path of a video, of a folder of pictures, of a landmark file (OpenFace `.csv`, `.npz`) or of a motion
-            template (`.safetensors`); a [`MotionTemplate`]; or frames: an array (T, H, W, 3) or a list of pictures.
+        driving: Path of a video, of a folder of pictures, of a landmark file (OpenFace `.csv`, `.npz`), of an ARKit
+            performance (Live Link Face `.csv`) or of a motion template (`.safetensors`); a [`MotionTemplate`]; or frames: an array (T, H, W, 3) or a list of pictures.
         landmarker (`Callable`): Returns the landmark detector; called only if one is needed.
         fitter ([`FaceFitter`]): Face-model fitter.
         size (`int`): Side of the crops that the motion is expressed in.
@@ -79,6 +80,8 @@ def read_driving(
     """
     if isinstance(driving, (str, Path)) and Path(driving).suffix.lower() == TEMPLATE_SUFFIX:
         driving = MotionTemplate.load(driving)
+    if isinstance(driving, (str, Path)) and Path(driving).is_file() and is_performance(driving):
+        driving = read_arkit_csv(driving, fitter.model)
     if isinstance(driving, MotionTemplate):
         return _from_template(driving, fitter, size, fps)
     sound = None

@@ -13,7 +13,7 @@ from ..processing.keypoints import JAW, MOUTH
 from .motion_targets import lip_opening
 
 
-# Below this opening (in units of the outer eye corners' distance) lips count as closed; see [`motion_targets`].
+# Up to this opening since rest (in units of the outer eye corners' distance) lips count as closed.
 CLOSED = 0.015
 # Typical sizes of the motions, so that no component of the energy score drowns another.
 POSE_UNIT = (0.03, 0.04, 0.03, 0.01, 0.03, 0.03)

@@ -28,7 +28,8 @@ class MotionTargets:
     Args:
         expression (`Tensor` of shape (T, 52)): Change of expression since rest.
         pose (`Tensor` of shape (T, 6)): Change of head pose since the clip's middle pose; see [`AdaATMotionOutput`].
-        opening (`Tensor` of shape (T,)): Distance of the inner lips in units of the outer eye corners' distance.
+        opening (`Tensor` of shape (T,)): By how much the inner lips are farther apart than at rest, in units of the outer eye
+            corners' distance.
         blinking (`Tensor` of shape (T,), bool): Frames that belong to a blink.
         blinks (`Tensor` of shape (N,)): Frames in which a blink begins.
         valid (`Tensor` of shape (T,), bool): Frames in which the face was seen.
@@ -57,7 +58,9 @@ def motion_targets(face: FaceCoefficients, fps: float, model: AdaATFaceModel) ->
     """
     face = smooth(face, fps)
     opening = lip_opening(frontal_points(face, model))
-    rest = face.expression[_rest_frames(opening, face.valid)].mean(0)
+    resting = _rest_frames(opening, face.valid)
+    rest = face.expression[resting].mean(0)
+    opening = opening - opening[resting].mean()
     translation = face.translation / face.scale.median()
     pose = torch.cat([face.rotation, face.scale.log()[:, None], translation], 1)
     pose = pose - pose[face.valid].median(0).values

@@ -148,21 +148,22 @@ class MotionTrainer:
             cast(AdaATMotionModel, self.average.module).eval().save_pretrained(self.output / "motion_model")
             self.extractor.save_pretrained(self.output / "feature_extractor")
 
-    def _batches(self, step: int) -> Iterator[dict[str, Tensor]]:
+    def _batches(self, step: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         size, processes = self.args.batch_size, self.accelerator.num_processes
         first, last = step * size * processes, self.args.max_steps * size * processes
         sampler = RangeSampler(first, last, self.accelerator.process_index, processes)
         loader = DataLoader(self.dataset, size, sampler=sampler, num_workers=self.args.num_workers)
-        for batch in loader:
-            yield {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        for number, batch in enumerate(loader, step):
+            yield number, {name: value.to(self.accelerator.device) for name, value in batch.items()}
 
-    def _train_batch(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _train_batch(self, numbered: tuple[int, dict[str, Tensor]]) -> dict[str, Tensor]:
+        step, batch = numbered
         internal = batch["blinks"].shape[1]
         wanted = batch["weight"].shape[1]
         times = torch.arange(wanted, device=batch["weight"].device) * (self.config.frame_rate / TARGET_RATE)
         times = times.expand(len(batch["weight"]), -1)
         # One frame more than the window: the last one is centred at its end.
-        noise = self._noise(2 * len(times), internal + 1)
+        noise = self._noise(step, 2 * len(times), internal + 1)
         with self.accelerator.autocast():
             found = self.model(batch["input_features"], times, noise, batch["emotion"])
         draws = [
@@ -179,9 +180,9 @@ class MotionTrainer:
         self.average.update_parameters(self.accelerator.unwrap_model(self.model))
         return {name: value.detach() for name, value in losses.items()}
 
-    def _noise(self, count: int, frames: int) -> Tensor:
-        """Independent stretches of noise (count, frames, noise_size)."""
-        seed = int(torch.randint(2**31, ()))
+    def _noise(self, step: int, count: int, frames: int) -> Tensor:
+        """Independent stretches of noise (count, frames, noise_size), the same when a run repeats a step."""
+        seed = (self.args.seed * self.accelerator.num_processes + self.accelerator.process_index) * 2**32 + step
         config = self.config
         noise = smooth_noise(
             seed, 0, count * frames, config.frame_rate, config.noise_seconds, config.noise_channels
