@@ -94,7 +94,7 @@ def describe(args: argparse.Namespace) -> str:
 
 def table(scores: dict[str, dict[str, float]], title: str) -> str:
     """The motion model and the methods it is compared with."""
-    rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {MOTION_HEADINGS} |", "|---" * 7 + "|"]
+    rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {MOTION_HEADINGS} |", "|---" * 8 + "|"]
     rows += [f"| {name} | {motion_cells(row)} |" for name, row in scores.items()]
     return "\n".join(rows) + "\n"
 

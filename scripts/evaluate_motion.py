@@ -6,7 +6,7 @@
 
     python scripts/evaluate_motion.py --model bundled/face --title "speakers that training never saw" \\
         --clips data/speech/unseen data/faces/val
-    python scripts/evaluate_motion.py --title "sentences of the trained speaker" --clips data/speech/s1 --only=-0 -1
+    python scripts/evaluate_motion.py --title "sentences of the trained speaker" --clips data/speech/s1 --only -0 -1
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
     if not clips:
         parser.error(f"none of the {len(packed)} clips can be used")
     scores = evaluate(clips, model, extractor, face_model)
-    print(f"\n**{args.title}**\n\n| method | {MOTION_HEADINGS} |\n{'|---' * 7}|")
+    print(f"\n**{args.title}**\n\n| method | {MOTION_HEADINGS} |\n{'|---' * 8}|")
     for name, row in scores.items():
         print(f"| {name} | {motion_cells(row)} |")
     if args.output:

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import draw_person
+from sounds import tone, write_sound
 
 from adaat_hf import MotionTemplate, VideoReader
 from adaat_hf.cli import main
@@ -163,3 +164,37 @@ def test_the_installed_command_starts():
         [sys.executable, "-m", "adaat_hf.cli", "--help"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0 and "reenact" in done.stdout
+
+
+@pytest.mark.slow
+def test_talk_writes_a_video_with_sound(photo, motion, tmp_path, capsys):
+    sound = write_sound(tmp_path / "hum.ogg", tone(0.5), 48_000, "libopus")
+    out, sheet = tmp_path / "out.mp4", tmp_path / "sheet.png"
+    options = ["--emotion", "happy", "--emotion-strength", "0.7", "--seed", "3", "--head", "0.5", "--fps", "20"]
+    options += ["--head-motion", str(motion), "--size", "128", "--sheet", str(sheet), "--crop-only"]
+    assert main(["talk", "--source", str(photo), "--audio", str(sound), "-o", str(out), *options]) == 0
+    frames = list(VideoReader(out))
+    assert 10 <= len(frames) <= 11 and frames[0].shape == (128, 128, 3) and sheet.exists()
+    assert "frames on" in capsys.readouterr().out
+    assert main(["talk", "--source", str(photo), "--performance", str(motion), "-o", str(out), "--crop-only"]) == 0
+    assert len(list(VideoReader(out))) == 8
+
+
+def test_talk_refuses_what_cannot_work(photo, tmp_path, capsys):
+    text = tmp_path / "text.wav"
+    text.write_text("no sound " * 99)
+    silent = write_sound(tmp_path / "silent.wav", np.zeros(8000, np.float32), 16_000, "pcm_s16le")
+    out = tmp_path / "out.mp4"
+    for options, message in (
+        (["--audio", str(tmp_path / "nowhere.wav")], "does not exist"),
+        (["--audio", str(text)], "cannot be read as sound"),
+        (["--audio", str(silent)], "is silent"),
+        ([], "either sound, text or performance"),
+        (["--text", " "], "at least one word"),
+        (["--text", "hello", "--voice", str(tmp_path / "no_voice")], "cannot be loaded"),
+        (["--audio", str(silent), "--emotion", "bored"], "emotion is 'bored'"),
+    ):
+        assert main(["talk", "--source", str(photo), "-o", str(out), *options]) == 1
+        printed = capsys.readouterr()
+        assert message in printed.err and printed.err.count("\n") == 1
+    assert not out.exists()

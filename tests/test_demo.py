@@ -1,5 +1,6 @@
-"""`make demo` without make: the script animates the astronaut and says where the results are."""
+"""`make demo` without make: the script animates the astronaut, lets her talk, and says where the results are."""
 
+import math
 import subprocess
 import sys
 
@@ -7,8 +8,11 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import ROOT
+from sounds import lag
 
 from adaat_hf import VideoReader
+from adaat_hf.bundled import VOICE_SAMPLE
+from adaat_hf.processing.sound import load_sound
 
 
 @pytest.mark.slow
@@ -26,3 +30,8 @@ def test_demo_animates_the_astronaut(tmp_path, astronaut):
     assert change[:, 60:180, 94:214].mean() > 3, "the face moves"
     assert change[:, 260:].mean() < 3, "the rest does not"
     assert PIL.Image.open(sheet).width == 6 * 240
+    talking = tmp_path / "talking.mp4"
+    assert str(talking.resolve()) in done.stdout
+    voice = load_sound(VOICE_SAMPLE)
+    assert len(list(VideoReader(talking))) == math.ceil(len(voice) / 16_000 * 25)
+    assert abs(lag(load_sound(talking, video_time=True), voice)) <= 8, "the voice is heard in time"

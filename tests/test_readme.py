@@ -10,7 +10,9 @@ import pytest
 from conftest import ROOT, SHARED
 
 from adaat_hf import VideoReader, VideoWriter
+from adaat_hf.bundled import VOICE_SAMPLE
 from adaat_hf.cli import _parser
+from adaat_hf.processing.sound import encode_sound, load_sound
 
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,6 +25,7 @@ def folder(tmp_path, astronaut, standing_pose, monkeypatch):
     with VideoWriter(tmp_path / "clip.mp4", 25, 320, 300) as writer:
         for number in range(4):
             writer.write(np.roll(portrait, 2 * number, axis=1))
+    encode_sound(load_sound(VOICE_SAMPLE)[8000:16_000], 16_000, str(tmp_path / "speech.wav"), "wav")
     monkeypatch.chdir(tmp_path)
     _write_persons(tmp_path, standing_pose)
     return tmp_path
@@ -48,6 +51,7 @@ def test_python_blocks_run(folder):
         exec(compile(block, "README.md", "exec"), names)
     for name in ("out.mp4", "smile.mp4"):
         assert len(list(VideoReader(folder / name))) == 4
+    assert len(list(VideoReader(folder / "talking.mp4"))) == 13
     assert names["painted"].shape == (1, 3, 256, 256)
 
 
@@ -60,6 +64,7 @@ def test_commands_parse():
         "doctor",
         "person",
         "convert",
+        "talk",
     }
     for command in commands:
         _parser().parse_args(command.split())
@@ -68,5 +73,5 @@ def test_commands_parse():
 def test_named_files_exist():
     for name in re.findall(r"scripts/[\w/]+\.(?:py|yaml)|\(src/[^)]+\)", TEXT):
         assert (ROOT / name.strip("()")).exists(), name
-    for name in re.findall(r"`((?:face|person)_\w+)`", TEXT):
+    for name in re.findall(r"`((?:face|person|motion)_\w+)`", TEXT):
         assert (ROOT / "scripts" / "configs" / f"{name}.yaml").exists(), name

@@ -157,7 +157,7 @@ def test_losses_are_smallest_at_the_truth(talking_packs, face_model):
     wrong = AdaATMotionOutput(batch["expression"] + torch.eye(52)[JAW] * 0.2, batch["pose"], torch.zeros(1, 151))
     losses = MotionLosses(face_model, torch.device("cpu"))
     best, worse = losses(right, right, batch), losses(wrong, wrong, batch)
-    assert all(best[name] < 1e-5 for name in ("coefficients", "landmarks", "velocity", "closure"))
+    assert all(best[name] < 1e-5 for name in ("coefficients", "landmarks", "velocity", "amplitude", "closure"))
     assert worse["landmarks"] > 1e-3 and worse["closure"] > 1e-3
     assert worse["velocity"] < 1e-5, "a constant error does not move"
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file
 
 from adaat_hf import AdaATGenerator
@@ -68,6 +69,21 @@ def test_training_lowers_the_loss_and_validates(packs, backbone, tmp_path):
     assert (tmp_path / "samples" / "step-0000040.jpg").stat().st_size > 1000
     assert list((tmp_path / "logs").rglob("events*"))
     assert AdaATGenerator.from_pretrained(tmp_path / "generator").config.prewarp
+
+
+def test_a_finer_stage_continues_a_coarse_one(packs, backbone, tmp_path):
+    """Coarse to fine, the way from 256 to 512 px: the second stage starts from the first one's network, at twice the size."""
+    Trainer(arguments(packs, backbone, tmp_path / "coarse", max_steps=2)).train()
+    fine = arguments(
+        packs, backbone, tmp_path / "fine", max_steps=2, resolution=128, init_from=str(tmp_path / "coarse" / "generator")
+    )  # fmt: skip
+    trainer = Trainer(fine)
+    start = trainer.generator.state_dict()
+    assert all(torch.equal(start[name], value) for name, value in weights(tmp_path / "coarse").items())
+    assert next(iter(trainer._loader()))["source"].shape[-2:] == (128, 128)
+    trainer.train()
+    assert any(not torch.equal(start[name], value) for name, value in weights(tmp_path / "coarse").items())
+    assert TrainingArguments.from_yaml(ROOT / "scripts" / "configs" / "face_512.yaml").size == (512, 512)
 
 
 @pytest.mark.slow

@@ -21,9 +21,7 @@ from ..training.packs import PackedClip
 
 
 JAW_STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.45)
-MOTION_HEADINGS = (
-    "clips | mouth distance (%) | velocity error (%) | correlation of opening | best offset (frames) | amplitude"
-)
+MOTION_HEADINGS = "clips | mouth distance (%) | mean aligned (%) | velocity error (%) | correlation of opening | best offset (frames) | amplitude"
 # Offsets at which sound and mouth are compared, in seconds either way.
 LARGEST_OFFSET = 0.4
 EYE_CORNERS = (36, 45)
@@ -57,12 +55,15 @@ class MotionScores:
 
     Args:
         distance (`float`): Of mouth landmarks from the detected ones, in the frames' own head pose.
+        aligned (`float`): The same once the mean error of each landmark over the clip is taken off, so that only the
+            motion counts and not how this mouth is held.
         velocity (`float`): Of the landmarks' change from frame to frame.
         correlations (`np.ndarray`): Of predicted and true mouth opening, by offset; see [`correlations`].
         amplitude (`float`): Deviation of the predicted opening by that of the true one.
     """
 
     distance: float
+    aligned: float
     velocity: float
     correlations: np.ndarray
     amplitude: float
@@ -132,6 +133,7 @@ def score(clip: TalkingClip, expression: Tensor, model: AdaATFaceModel) -> Motio
     curve = correlations(predicted, true, round(LARGEST_OFFSET * clip.fps))
     return MotionScores(
         float(error.norm(dim=-1).mean()),
+        float((error - error.mean(0)).norm(dim=-1).mean()),
         float(steps.mean()),
         curve,
         float(predicted.std() / max(1e-6, true.std())),
@@ -170,6 +172,7 @@ def summarize(scores: list[MotionScores]) -> dict[str, float]:
     return {
         "clips": len(scores),
         "distance": float(np.mean([item.distance for item in scores])),
+        "aligned": float(np.mean([item.aligned for item in scores])),
         "velocity": float(np.mean([item.velocity for item in scores])),
         "correlation": float(mean[largest]),
         "offset": float(np.argmax(mean) - largest) if len(curves) else float("nan"),
@@ -179,7 +182,7 @@ def summarize(scores: list[MotionScores]) -> dict[str, float]:
 
 def motion_cells(row: dict[str, float]) -> str:
     """A row of scores as the cells of a table."""
-    cells = [f"{row['clips']:.0f}", f"{row['distance']:.2f}", f"{row['velocity']:.2f}"]
+    cells = [f"{row['clips']:.0f}", f"{row['distance']:.2f}", f"{row['aligned']:.2f}", f"{row['velocity']:.2f}"]
     moves = row["correlation"] == row["correlation"]
     cells += [f"{row['correlation']:.3f}", f"{row['offset']:+.0f}", f"{row['amplitude']:.2f}"] if moves else ["–"] * 3
     return " | ".join(cells)

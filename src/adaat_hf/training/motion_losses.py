@@ -74,6 +74,9 @@ class MotionLosses:
             "coefficients": _mean(error.abs().mean(-1), weight),
             "landmarks": _mean(self._size(landmarks - 0.7 * mean), weight),
             "velocity": _mean(self._size(landmarks[:, 1:] - landmarks[:, :-1]), steps),
+            "amplitude": self._size(
+                _deviation(self._points(predicted), weight) - _deviation(self._points(target), weight)
+            ).mean(),
             "closure": _mean((gap - lip_opening(self._points(target))).clamp_min(0), closed),
         }
 
@@ -125,6 +128,13 @@ def _norm(difference: Tensor, mask: Tensor, window: int) -> Tensor:
     """Root mean square over stretches of `window` frames; (B, N // window)."""
     squares = (difference.square().mean(-1) * mask).unfold(1, window, window).mean(-1)
     return (squares + 1e-6).sqrt()
+
+
+def _deviation(points: Tensor, weight: Tensor) -> Tensor:
+    """Standard deviation over time of points (B, N, K, 3); (B, K, 3)."""
+    share = (weight / weight.sum(1, keepdim=True).clamp_min(1e-6))[..., None, None]
+    mean = (points * share).sum(1, keepdim=True)
+    return (((points - mean).square() * share).sum(1) + 1e-8).sqrt()
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

@@ -90,6 +90,7 @@ DEFAULT_WEIGHTS = {
     "coefficients": 1.0,
     "landmarks": 20.0,
     "velocity": 20.0,
+    "amplitude": 10.0,
     "closure": 5.0,
     "upper_face": 0.3,
     "pose": 0.3,

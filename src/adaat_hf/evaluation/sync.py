@@ -1,0 +1,103 @@
+"""Is a talking video in time? Its decoded sound against the mouth in its decoded frames."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..processing.landmarks import FaceLandmarker
+from ..processing.sound import load_sound
+from ..processing.tracking import track_face
+from ..video import VideoReader
+
+
+RATE = 16_000
+# Somebody speaks where the level is within this of the speech level; the mouth is open from this share of its range on.
+ONSET_DB, ONSET_OPENING = 25.0, 0.25
+LARGEST_OFFSET = 0.5
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """How mouth and sound agree.
+
+    Args:
+        frames (`int`), fps (`float`): Of the video.
+        offset (`float`): Seconds by which the mouth's opening follows the sound's level (negative: it leads), where the
+            two correlate best. Mouths move a little ahead of what they say.
+        correlation (`float`): At that offset.
+        sound_onset, mouth_onset (`float`): Seconds at which the sound, and the mouth, first become active.
+        longer (`float`): Seconds by which the pictures outlast the sound.
+    """
+
+    frames: int
+    fps: float
+    offset: float
+    correlation: float
+    sound_onset: float
+    mouth_onset: float
+    longer: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.frames} frames at {self.fps:g} frames/s: mouth {1000 * self.offset:+.0f} ms from the sound "
+            f"(correlation {self.correlation:.2f}); sound begins at {self.sound_onset:.2f} s, the mouth at "
+            f"{self.mouth_onset:.2f} s; pictures last {1000 * self.longer:+.0f} ms longer than the sound"
+        )
+
+
+def measure_sync(video: str | Path, landmarker: FaceLandmarker) -> SyncReport:
+    """Decode a video and compare the opening of its mouth with its sound.
+
+    Args:
+        video (`str` or `Path`): A video with sound and one talking face.
+        landmarker ([`FaceLandmarker`]): Finds the mouth.
+
+    Raises:
+        SoundError, VideoError: if the video lacks sound or pictures.
+        ValueError: if fewer than ten of its frames show a face.
+    """
+    reader = VideoReader(video)
+    fps = float(reader.fps)
+    sound = load_sound(video, RATE, video_time=True)
+    track = track_face(reader, landmarker)
+    if track.found.sum() < 10:
+        raise ValueError(f"{str(video)!r} shows a face in {track.found.sum()} frames, at least 10 are needed.")
+    opening = mouth_opening(track.points)
+    opening = np.interp(np.arange(len(opening)), np.flatnonzero(track.found), opening[track.found])
+    level = frame_levels(sound, fps, len(opening))
+    largest = round(LARGEST_OFFSET * fps)
+    curve = {shift: _correlation(level, opening, shift) for shift in range(-largest, largest + 1)}
+    best = max(curve, key=lambda shift: curve[shift])
+    lowest, highest = np.quantile(opening, (0.05, 0.95))
+    open_from = np.argmax(opening > lowest + ONSET_OPENING * (highest - lowest))
+    loud_from = np.argmax(level > np.quantile(level, 0.9) - ONSET_DB)
+    return SyncReport(
+        len(opening), fps, best / fps, curve[best], loud_from / fps, open_from / fps,
+        len(opening) / fps - len(sound) / RATE,
+    )  # fmt: skip
+
+
+def mouth_opening(points: np.ndarray) -> np.ndarray:
+    """Distance of the inner lips of landmarks (T, 96, 2) in units of the outer eye corners' distance; (T,)."""
+    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=-1)
+    gaps = np.linalg.norm(points[:, [67, 66, 65]] - points[:, [61, 62, 63]], axis=-1).mean(1)
+    return gaps / np.maximum(eyes, 1e-6)
+
+
+def frame_levels(sound: np.ndarray, fps: float, frames: int) -> np.ndarray:
+    """Level of the sound around each frame (T,) in dB, not below -60."""
+    reach = int(RATE / fps)
+    middles = (np.arange(frames) / fps * RATE).astype(int)
+    parts = [sound[max(0, middle - reach // 2) : middle + reach // 2 + 1] for middle in middles]
+    return np.array(
+        [10 * np.log10(np.square(part, dtype=np.float64).mean() + 1e-6) if len(part) else -60.0 for part in parts]
+    )
+
+
+def _correlation(level: np.ndarray, opening: np.ndarray, shift: int) -> float:
+    sound = level[max(0, -shift) : len(level) - max(0, shift)]
+    mouth = opening[max(0, shift) : len(opening) - max(0, -shift)]
+    if len(sound) < 10 or sound.std() < 1e-6 or mouth.std() < 1e-9:
+        return -1.0
+    return float(np.corrcoef(sound, mouth)[0, 1])
