@@ -186,10 +186,11 @@ class LandmarkerTrainer:
             self.crops = LandmarkDataset(clips, weights, scenes, config.crop_size, config.crop_margin, args.seed)
         self.scenes = SceneDataset(scenes, clips, config.detector_size, args.seed)
 
-    def train(self) -> None:
-        """Train to `max_steps` or the time limit, then write the averaged model to `output_dir/landmarker`."""
-        run_steps(self.accelerator, self.args, self._batches, lambda batch: self._train_batch(*batch))
+    def train(self) -> int:
+        """Train to `max_steps` or the time limit, write the averaged model to `output_dir/landmarker`; the steps done."""
+        steps = run_steps(self.accelerator, self.args, self._batches, lambda batch: self._train_batch(*batch))
         cast(AdaATLandmarker, self.average.module).eval().save_pretrained(self.output / "landmarker")
+        return steps
 
     def _batches(self, step: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
         crops = self._loader(self.crops, self.args.batch_size, step)

@@ -142,12 +142,13 @@ class MotionTrainer:
         for part in (self.scheduler, self.average):
             self.accelerator.register_for_checkpointing(part)
 
-    def train(self) -> None:
-        """Train to `max_steps` or the time limit, then write the averaged model and its feature extractor."""
-        run_steps(self.accelerator, self.args, self._batches, self._train_batch)
+    def train(self) -> int:
+        """Train to `max_steps` or the time limit, write the averaged model and its feature extractor; the steps done."""
+        steps = run_steps(self.accelerator, self.args, self._batches, self._train_batch)
         if self.accelerator.is_main_process:
             cast(AdaATMotionModel, self.average.module).eval().save_pretrained(self.output / "motion_model")
             self.extractor.save_pretrained(self.output / "feature_extractor")
+        return steps
 
     def _batches(self, step: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         size, processes = self.args.batch_size, self.accelerator.num_processes
