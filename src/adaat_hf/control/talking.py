@@ -25,6 +25,8 @@ PARTING = tuple(
                  "mouthUpperUpRight", "mouthShrugUpper", "mouthShrugLower")
 )  # fmt: skip
 INNER_LIPS = slice(4, 7)
+# Landmarks of closed lips lie this far apart, in units of the outer eye corners' distance.
+CLOSED_LIPS = 0.02
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def close_lips(face: FaceCoefficients, model: AdaATFaceModel) -> FaceCoefficient
     expression = face.expression.clone()
     expression[:, list(PARTING)] = 0
     points = model.shape(face.identity[None], expression, face.offset[None])[0]
-    gap = (points[LOWER_LIDS[INNER_LIPS], 1] - points[UPPER_LIDS[INNER_LIPS], 1]).clamp_min(0)
+    gap = (points[LOWER_LIDS[INNER_LIPS], 1] - points[UPPER_LIDS[INNER_LIPS], 1] - CLOSED_LIPS).clamp_min(0)
     offset = face.offset.clone()
     # The lower lip is the one that moves, and takes the outer lips along.
     offset[UPPER_LIDS[INNER_LIPS], 1] += 0.3 * gap
