@@ -43,6 +43,8 @@ class AdaATConfig(PreTrainedConfig):
         prewarp_kind (`str`, *optional*, defaults to `"spline"`): `"spline"`, a thin-plate spline through the key points
             (faces), or `"limbs"`, which moves the parts of a body (18 key points; see [`move_limbs`]).
         prewarp_regularization (`float`, *optional*, defaults to 0.002): Smoothing of the spline.
+        mouth_interior (`bool`, *optional*, defaults to `False`): Fill the mouth of the warped source, where its lips part,
+            with a learned average (faces; see [`MouthInterior`]).
         skip_strides (`tuple[int, ...]`, *optional*, defaults to `()`): Encoder levels, by their stride, whose features
             reach the decoder, each through its own operator.
         blend_mask (`bool`, *optional*, defaults to `False`): Predict, per pixel, how much to take from the painted
@@ -79,6 +81,7 @@ class AdaATConfig(PreTrainedConfig):
     prewarp: bool = False
     prewarp_kind: Literal["spline", "limbs"] = "spline"
     prewarp_regularization: int | float = 0.002
+    mouth_interior: bool = False
     skip_strides: list[int] | tuple[int, ...] = ()
     blend_mask: bool = False
     multi_source: bool = False
@@ -114,6 +117,10 @@ class AdaATConfig(PreTrainedConfig):
         if self.prewarp_kind == "limbs" and self.num_keypoints not in LIMBS:
             raise ValueError(
                 f"prewarp_kind is 'limbs' with {self.num_keypoints} key points, expected one of {sorted(LIMBS)}."
+            )
+        if self.mouth_interior and (not self.prewarp or self.prewarp_kind != "spline" or self.num_keypoints < 68):
+            raise ValueError(
+                "mouth_interior needs prewarp=True with prewarp_kind='spline' and at least 68 key points."
             )
         if self.heatmap_variance <= 0:
             raise ValueError(f"heatmap_variance is {self.heatmap_variance}, expected a positive number.")

@@ -17,6 +17,7 @@ from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
 from .limb_warp import compose, move_limbs, pose_distance
+from .mouth_interior import MouthInterior, start_texture
 from .operator import start_constant
 
 
@@ -72,6 +73,8 @@ class AdaATPreTrainedModel(PreTrainedModel):
             if isinstance(start, float) and module.bias is not None:
                 init.zeros_(module.weight)
                 init.constant_(module.bias, start)
+        if isinstance(module, MouthInterior):
+            init.copy_(module.texture, start_texture())
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
             self.blend_head = MaskHead(widths[0], INITIAL_PAINTED_PREFERENCE[config.prewarp_kind])
         if config.prewarp and config.prewarp_kind == "limbs":
             self.outline_head = MaskHead(widths[0])
+        if config.mouth_interior:
+            self.mouth = MouthInterior()
         if config.multi_source:
             self.fusion = SourceFusion(widths[0])
         self.post_init()
@@ -283,7 +288,10 @@ class AdaATGenerator(AdaATPreTrainedModel):
             visibility=seen,
         )
         warped = F.grid_sample(source.float(), flow, padding_mode="border", align_corners=True)
-        return _Prewarp(warped.to(source.dtype), (source, warped.to(source.dtype)))
+        warped = warped.to(source.dtype)
+        if self.config.mouth_interior:
+            warped = self.mouth(warped, source, pose.here, pose.there, seen)
+        return _Prewarp(warped, (source, warped))
 
     def _fuse(self, feature: Tensor, prewarp: _Prewarp, shares: Tensor) -> tuple[Tensor, _Prewarp]:
         mix = self.fusion.mix
