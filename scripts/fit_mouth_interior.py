@@ -21,7 +21,7 @@ from adaat_hf.models.mouth_interior import (
     TEXTURE_SIZE,
     mouth_coordinates,
     opening_shares,
-    skin_colour,
+    skin_brightness,
     start_texture,
 )
 from adaat_hf.training.data import select_clips
@@ -30,6 +30,8 @@ from adaat_hf.training.packs import PackedClip, read_packs, to_tensor
 
 # Frames per clip, from those whose mouths are open widest; mouths that are nearly closed show nothing.
 FRAMES, SMALLEST_OPENING = 6, 0.04
+# Landmarks of the inner lips lie a little on the lips: between these shares of the opening, it is the mouth that shows.
+MOUTH_FROM, MOUTH_TO = 0.1, 0.75
 # Average of this many frames' worth of the untrained value: cells that are never seen keep it.
 PRIOR = 2.0
 
@@ -52,7 +54,7 @@ def main() -> None:
 
 
 def average_mouths(clips: list[PackedClip]) -> torch.Tensor:
-    """The texture of [`MouthInterior`]: mean colours relative to the skin's, by place and opening."""
+    """The texture of [`MouthInterior`]: mean colours relative to the skin's brightness, by place and opening."""
     total = PRIOR * start_texture()
     count = torch.full((len(OPENINGS), 1, *TEXTURE_SIZE), PRIOR)
     for clip in tqdm(clips, desc="looking into mouths on cpu", unit="clip"):
@@ -79,11 +81,12 @@ def open_mouths(clip: PackedClip) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def add_mouth(total: torch.Tensor, count: torch.Tensor, picture: torch.Tensor, points: torch.Tensor) -> None:
     """Sort the pixels between the lips into the cells of the texture."""
     across, down, inside, opening = mouth_coordinates(points, *picture.shape[2:])
-    chosen = inside[0] > 0.5
+    height = (down[0] - MOUTH_FROM) / (MOUTH_TO - MOUTH_FROM)
+    chosen = (inside[0] > 0.5) & (height >= 0) & (height <= 1)
     if not chosen.any():
         return
-    colours = (picture / skin_colour(picture, points).clamp_min(0.05))[0][:, chosen].clamp(0, 1.5)
-    rows = (down[0][chosen].clamp(0, 1) * (TEXTURE_SIZE[0] - 1)).round().long()
+    colours = (picture / skin_brightness(picture, points).clamp_min(0.05))[0][:, chosen].clamp(0, 1.5)
+    rows = (height[chosen] * (TEXTURE_SIZE[0] - 1)).round().long()
     columns = (across[0][chosen].clamp(0, 1) * (TEXTURE_SIZE[1] - 1)).round().long()
     cell = rows * TEXTURE_SIZE[1] + columns
     sums = torch.zeros(3, TEXTURE_SIZE[0] * TEXTURE_SIZE[1]).index_add_(1, cell, colours)

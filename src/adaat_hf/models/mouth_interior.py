@@ -13,7 +13,7 @@ OPENINGS = (0.06, 0.2, 0.45)
 TEXTURE_SIZE = (8, 12)
 # Towards the corners, where lips touch and landmarks are least exact, the prior fades out over this share of the width.
 CORNER = 0.12
-# Before any training: a dark red, as shares of the skin's colour.
+# Before any training: a dark red, as shares of the skin's brightness.
 START = (0.35, 0.18, 0.18)
 
 
@@ -21,7 +21,7 @@ class MouthInterior(nn.Module):
     """Paint an average mouth interior between lips that were closer together in the source.
 
     Bending the source stretches its lips where they part. Here the place between the driving inner lips is filled, as far as
-    the source did not show it, with a small learned texture in units of the person's skin colour.
+    the source did not show it, with a small learned texture in units of the skin's brightness, which stands for the light.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class MouthInterior(nn.Module):
         amount = ((opening - mouth_opening(here.float(), height, width)) / opening.clamp_min(1e-4)).clamp(0, 1)
         if visibility is not None:
             amount = amount * visibility[:, [*UPPER, *LOWER]].amin(1).float()
-        colour = self.sample(across, down, opening) * skin_colour(source, here)
+        colour = self.sample(across, down, opening) * skin_brightness(source, here)
         blend = mask[:, None] * amount[:, None, None, None]
         return torch.lerp(warped.float(), colour, blend).to(warped.dtype)
 
@@ -130,7 +130,7 @@ def _lip(across: Tensor, knots: Tensor, corner: Tensor, along: Tensor, below: Te
     return result
 
 
-def skin_colour(source: Tensor, points: Tensor) -> Tensor:
-    """Mean colour (B, 3, 1, 1) of the source (B, 3, H, W) on the nose."""
+def skin_brightness(source: Tensor, points: Tensor) -> Tensor:
+    """Mean of all channels (B, 1, 1, 1) of the source (B, 3, H, W) on the nose, at points (B, K, 2) in [-1, 1]."""
     grid = points[:, None, list(SKIN)].float()
-    return F.grid_sample(source.float(), grid, align_corners=True).mean(3, keepdim=True)
+    return F.grid_sample(source.float(), grid, align_corners=True).mean((1, 3), keepdim=True)
