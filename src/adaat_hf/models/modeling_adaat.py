@@ -14,6 +14,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .alignment import AlignedSkip, AlignmentModule, DenseFlow, TransformationEncoder
 from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
+from .brow_guards import with_brow_guards
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
 from .limb_warp import compose, move_limbs, pose_distance
@@ -280,12 +281,11 @@ class AdaATGenerator(AdaATPreTrainedModel):
         seen = pose.seen_here if pose.seen_there is None else pose.seen_there
         if pose.seen_here is not None and pose.seen_there is not None:
             seen = pose.seen_here * pose.seen_there
+        here, there, known = pose.here, pose.there, seen
+        if self.config.num_keypoints >= 68:
+            here, there, known = with_brow_guards(here, there, seen)
         flow = thin_plate_flow(
-            pose.here,
-            pose.there,
-            *source.shape[2:],
-            regularization=self.config.prewarp_regularization,
-            visibility=seen,
+            here, there, *source.shape[2:], regularization=self.config.prewarp_regularization, visibility=known
         )
         warped = F.grid_sample(source.float(), flow, padding_mode="border", align_corners=True)
         warped = warped.to(source.dtype)
