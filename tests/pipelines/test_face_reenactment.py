@@ -70,7 +70,8 @@ def test_every_kind_of_driver(pipe, portrait, short_motion, driving_clip, tmp_pa
 
 def test_frames_without_a_face(pipe, portrait, driving_clip):
     held = pipe(portrait, driving_clip, crop_only=True, frame_policy="hold", smoothing=False)
-    assert len(held.frames) == 12 and np.array_equal(held.frames[4], held.frames[5])
+    one, two = (np.asarray(held.frames[number]).astype(int) for number in (4, 5))
+    assert len(held.frames) == 12 and np.abs(one - two).max() <= 1, "the same picture, but for rounding within a batch"
     skipped = pipe(portrait, driving_clip, frame_policy="skip")
     assert len(skipped.frames) == 12
     untouched, moved = (np.abs(np.asarray(skipped.frames[n]).astype(int) - portrait).mean() for n in (4, 11))

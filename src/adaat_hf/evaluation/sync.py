@@ -23,8 +23,8 @@ class SyncReport:
 
     Args:
         frames (`int`), fps (`float`): Of the video.
-        offset (`float`): Seconds by which the mouth's opening follows the sound's level (negative: it leads), where the
-            two correlate best. Mouths move a little ahead of what they say.
+        offset (`float`): Seconds by which the mouth's opening follows the sound's level, or the recorded mouth (negative:
+            it leads), where the two correlate best. Mouths move a little ahead of what they say.
         correlation (`float`): At that offset.
         sound_onset, mouth_onset (`float`): Seconds at which the sound, and the mouth, first become active.
         longer (`float`): Seconds by which the pictures outlast the sound.
@@ -40,34 +40,36 @@ class SyncReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.frames} frames at {self.fps:g} frames/s: mouth {1000 * self.offset:+.0f} ms from the sound "
+            f"{self.frames} frames at {self.fps:g} frames/s: mouth {1000 * self.offset:+.0f} ms from what it follows "
             f"(correlation {self.correlation:.2f}); sound begins at {self.sound_onset:.2f} s, the mouth at "
             f"{self.mouth_onset:.2f} s; pictures last {1000 * self.longer:+.0f} ms longer than the sound"
         )
 
 
-def measure_sync(video: str | Path, landmarker: FaceLandmarker) -> SyncReport:
+def measure_sync(video: str | Path, landmarker: FaceLandmarker, recording: str | Path | None = None) -> SyncReport:
     """Decode a video and compare the opening of its mouth with its sound.
 
     Args:
         video (`str` or `Path`): A video with sound and one talking face.
         landmarker ([`FaceLandmarker`]): Finds the mouth.
+        recording (`str` or `Path`, *optional*): The filmed face that the sound comes from. Its mouth then takes the place
+            of the sound's level, which says little about single mouth shapes.
 
     Raises:
         SoundError, VideoError: if the video lacks sound or pictures.
-        ValueError: if fewer than ten of its frames show a face.
+        ValueError: if fewer than ten frames show a face.
     """
-    reader = VideoReader(video)
-    fps = float(reader.fps)
+    fps, opening = _openings(video, landmarker)
     sound = load_sound(video, RATE, video_time=True)
-    track = track_face(reader, landmarker)
-    if track.found.sum() < 10:
-        raise ValueError(f"{str(video)!r} shows a face in {track.found.sum()} frames, at least 10 are needed.")
-    opening = mouth_opening(track.points)
-    opening = np.interp(np.arange(len(opening)), np.flatnonzero(track.found), opening[track.found])
     level = frame_levels(sound, fps, len(opening))
+    guide = level
+    if recording is not None:
+        rate, recorded = _openings(recording, landmarker)
+        times = np.arange(min(len(opening), int(len(recorded) * fps / rate))) / fps
+        guide = np.interp(times, np.arange(len(recorded)) / rate, recorded)
     largest = round(LARGEST_OFFSET * fps)
-    curve = {shift: _correlation(level, opening, shift) for shift in range(-largest, largest + 1)}
+    compared = opening[: len(guide)]
+    curve = {shift: _correlation(guide, compared, shift) for shift in range(-largest, largest + 1)}
     best = max(curve, key=lambda shift: curve[shift])
     lowest, highest = np.quantile(opening, (0.05, 0.95))
     open_from = np.argmax(opening > lowest + ONSET_OPENING * (highest - lowest))
@@ -76,6 +78,16 @@ def measure_sync(video: str | Path, landmarker: FaceLandmarker) -> SyncReport:
         len(opening), fps, best / fps, curve[best], loud_from / fps, open_from / fps,
         len(opening) / fps - len(sound) / RATE,
     )  # fmt: skip
+
+
+def _openings(video: str | Path, landmarker: FaceLandmarker) -> tuple[float, np.ndarray]:
+    """Frame rate, and the mouth's opening (T,) in every frame; where no face is seen, it is interpolated."""
+    reader = VideoReader(video)
+    track = track_face(reader, landmarker)
+    if track.found.sum() < 10:
+        raise ValueError(f"{str(video)!r} shows a face in {track.found.sum()} frames, at least 10 are needed.")
+    opening = mouth_opening(track.points)
+    return float(reader.fps), np.interp(np.arange(len(opening)), np.flatnonzero(track.found), opening[track.found])
 
 
 def mouth_opening(points: np.ndarray) -> np.ndarray:
