@@ -4,7 +4,7 @@
 # ///
 """Draw successive frames of a talking video below the spectrogram of its sound.
 
-python scripts/draw_speech_strip.py talking.mp4 --start 0.9 --end 1.4 --output docs/images/strip.png --mark 1.12=p
+python scripts/draw_speech_strip.py talking.mp4 --start 0.9 --end 1.4 --output docs/images/strip.png --mark 1.12=p --mouth
 """
 
 import argparse
@@ -17,6 +17,7 @@ from transformers.utils import logging
 from adaat_hf import AdaATFeatureExtractor, VideoReader
 from adaat_hf.processing.backends import open_landmarker
 from adaat_hf.processing.images import save_image
+from adaat_hf.processing.keypoints import MOUTH
 from adaat_hf.processing.sound import load_sound
 from adaat_hf.processing.tracking import track_face
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--end", type=float, required=True, help="seconds")
     parser.add_argument("--step", type=int, default=1, help="show every n-th frame (1)")
     parser.add_argument("--mark", nargs="*", default=[], metavar="SECONDS=TEXT", help="sounds to name")
+    parser.add_argument("--mouth", action="store_true", help="show the mouth instead of the whole face")
     parser.add_argument("--landmarker", default="bundled/face", help="'mediapipe:FILE' or a landmarker's folder")
     parser.add_argument("--output", type=Path, required=True, help="picture to write")
     args = parser.parse_args()
@@ -41,7 +43,7 @@ def main() -> None:
     if not frames:
         parser.error(f"the video has no frame from {args.start} to {args.end} seconds")
     track = track_face(frames, open_landmarker(args.landmarker))
-    faces = track.points[track.found]
+    faces = track.points[track.found][:, MOUTH if args.mouth else slice(None)]
     if not len(faces):
         parser.error("no face was found in these frames")
     box = (*faces.min((0, 1)), *faces.max((0, 1)))

@@ -56,6 +56,23 @@ def test_only_what_was_hidden_is_filled(faces):
     assert torch.equal(prior(picture, picture, closed, opened, hidden), picture)
 
 
+def test_lips_of_a_smile_meet(faces):
+    """Between lips that meet, the line of teeth that bending leaves is covered; a mouth that stays open keeps its own."""
+    closed, opened = faces
+    lips = closed.clone()
+    middle = (lips[:, [61, 62, 63]] + lips[:, [67, 66, 65]]) / 2
+    lips[:, [61, 62, 63]] = lips[:, [67, 66, 65]] = middle
+    torch.manual_seed(0)
+    teeth, prior = torch.rand(1, 3, 2 * SIZE, 2 * SIZE) * 0.1 + 0.8, MouthInterior()
+    met = prior(teeth, teeth, opened, lips)
+    covered = (met - teeth).abs().amax(1)[0] > 0.15
+    x, y = (((lips[0, [61, 63]] + 1) / 2 * (2 * SIZE - 1)).mean(0)).round().long().tolist()
+    assert covered[y, x] and not covered[y + 8 :].any() and not covered[: y - 8].any()
+    assert torch.equal(prior(teeth, teeth, lips, lips), teeth), "lips that were closed already stay as they are"
+    with_teeth = prior(teeth, teeth, opened, torch.lerp(lips, opened, 0.7))
+    assert torch.allclose(with_teeth, teeth, atol=1e-6)
+
+
 def test_openings_are_interpolated():
     shares = opening_shares(torch.tensor([0.0, 0.06, 0.13, 0.2, 0.325, 2.0]))
     wanted = [[1, 0, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0, 1]]

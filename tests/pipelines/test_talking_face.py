@@ -74,7 +74,7 @@ def test_the_seed_and_the_head_motion(talker, portrait, voice, short_motion, tmp
     first = clip(seed=3)
     assert np.array_equal(first, clip(seed=3)) and not np.array_equal(first, clip(seed=4))
     still = clip(head_motion="none", strengths={"eyes": 0, "brows": 0, "mouth": 0})
-    assert np.array_equal(still[0], still[-1]), "nothing moves"
+    assert np.abs(still[0].astype(int) - still[-1]).max() <= 1, "nothing moves, but for rounding within a batch"
     borrowed = clip(head_motion=short_motion.save(tmp_path / "m.safetensors"), strengths={"mouth": 0})
     assert not np.array_equal(borrowed[0], borrowed[8])
 

@@ -13,14 +13,17 @@ OPENINGS = (0.06, 0.2, 0.45)
 TEXTURE_SIZE = (8, 12)
 # Towards the corners, where lips touch and landmarks are least exact, the prior fades out over this share of the width.
 CORNER = 0.12
+# Lips that part less than this (in the same units) meet: what a photographed smile shows between them is covered, up to this
+# share of the width beyond the landmarks, which teeth reach past.
+MEETING, COVER = 0.08, 0.02
 # Before any training: a dark red, as shares of the skin's brightness.
 START = (0.35, 0.18, 0.18)
 
 
 class MouthInterior(nn.Module):
-    """Paint an average mouth interior between lips that were closer together in the source.
+    """Paint an average mouth interior between lips that were closer together in the source, or that meet.
 
-    Bending the source stretches its lips where they part. Here the place between the driving inner lips is filled, as far as
+    Bending the source stretches its lips where they part, and leaves a line of teeth where the lips of a smile meet. Here the place between the driving inner lips is filled, as far as
     the source did not show it, with a small learned texture in units of the skin's brightness, which stands for the light.
     """
 
@@ -39,8 +42,10 @@ class MouthInterior(nn.Module):
             visibility (`Tensor` of shape (B, K), *optional*): 0 for points that are not known.
         """
         height, width = warped.shape[2:]
-        across, down, mask, opening = mouth_coordinates(there.float(), height, width)
-        amount = ((opening - mouth_opening(here.float(), height, width)) / opening.clamp_min(1e-4)).clamp(0, 1)
+        before, after = (mouth_opening(points.float(), height, width) for points in (here, there))
+        meeting = (1 - after / MEETING).clamp(0, 1) * ((before - MEETING) / MEETING).clamp(0, 1)
+        across, down, mask, opening = mouth_coordinates(there.float(), height, width, COVER * meeting)
+        amount = torch.maximum(((after - before) / after.clamp_min(1e-4)).clamp(0, 1), meeting.sqrt())
         if visibility is not None:
             amount = amount * visibility[:, [*UPPER, *LOWER]].amin(1).float()
         colour = self.sample(across, down, opening) * skin_brightness(source, here)
@@ -89,12 +94,16 @@ def mouth_opening(points: Tensor, height: int, width: int) -> Tensor:
     return (torch.einsum("bkd,bd->bk", gaps, down).mean(1) / breadth[:, 0]).clamp_min(0)
 
 
-def mouth_coordinates(points: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def mouth_coordinates(
+    points: Tensor, height: int, width: int, margin: Tensor | float = 0.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Where each pixel lies between the inner lips.
 
     Args:
         points (`Tensor` of shape (B, K, 2)): Key points in [-1, 1].
         height, width (`int`): Size of the picture.
+        margin (`Tensor` of shape (B,), *optional*, defaults to 0): How far the inside reaches onto the lips, in units of the
+            inner mouth's width.
 
     Returns:
         Position from corner to corner and from upper to lower lip (B, H, W), in [0, 1] inside the mouth; how much of the
@@ -111,7 +120,8 @@ def mouth_coordinates(points: Tensor, height: int, width: int) -> tuple[Tensor, 
     depth = torch.einsum("bhwd,bd->bhw", offset, below)
     upper, lower = (_lip(across, points[:, list(lip)], corner, along, below, breadth) for lip in (UPPER, LOWER))
     edge = max(1.0, height / 256)
-    inside = ((depth - upper) / edge).clamp(0, 1) * ((lower - depth) / edge).clamp(0, 1)
+    onto = torch.as_tensor(margin, device=points.device).view(-1, 1, 1) * breadth[..., None]
+    inside = ((depth - upper + onto) / edge).clamp(0, 1) * ((lower - depth + onto) / edge).clamp(0, 1)
     inside = inside * (torch.minimum(across, 1 - across) / CORNER).clamp(0, 1)
     share = (depth - upper) / (lower - upper).clamp_min(1e-3)
     return across, share, inside, opening
