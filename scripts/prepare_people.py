@@ -12,12 +12,14 @@ import argparse
 from pathlib import Path
 
 from adaat_hf.processing.backends import open_body_detector
+from adaat_hf.training.motion_pairs import prepare_motion
 from adaat_hf.training.people import People, prepare_people
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", type=Path, required=True, help="folder with the photographs")
+    parser.add_argument("--input", type=Path, required=True, help="folder with the photographs or clips")
+    parser.add_argument("--clips", action="store_true", help="the folder holds mp4 clips of one moving person each")
     parser.add_argument("--people", type=Path, required=True, help="YAML: subjects, and who is held out")
     parser.add_argument("--output", type=Path, required=True, help="folder for the splits train and validation")
     parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
@@ -25,7 +27,8 @@ def main() -> None:
     args = parser.parse_args()
     people = People.from_yaml(args.people)
     detector = open_body_detector(args.detector)
-    counts, left_out = prepare_people(args.input, args.output, detector, people, tuple(args.size))
+    prepare = prepare_motion if args.clips else prepare_people
+    counts, left_out = prepare(args.input, args.output, detector, people, tuple(args.size))
     (args.output / "left_out.csv").write_text("".join(f'{name},"{why}"\n' for name, why in sorted(left_out.items())))
     print(f"{counts['train']} pairs to train, {counts['validation']} held out, {len(left_out)} names left out")
 

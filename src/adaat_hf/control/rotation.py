@@ -4,6 +4,10 @@ import torch
 from torch import Tensor
 
 
+# Keeps the gradient of a vanishing angle finite.
+SMALLEST_ANGLE = 1e-6
+
+
 def _skew(vector: Tensor) -> Tensor:
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
@@ -11,8 +15,11 @@ def _skew(vector: Tensor) -> Tensor:
 
 
 def rotation_matrix(vector: Tensor) -> Tensor:
-    """Rotation vectors (..., 3) to matrices (..., 3, 3) (matrix exponential, Rodrigues' formula)."""
-    return torch.linalg.matrix_exp(_skew(vector))
+    """Rotation vectors (..., 3) to matrices (..., 3, 3) (Rodrigues' formula)."""
+    angle = (vector.square().sum(-1) + SMALLEST_ANGLE**2).sqrt()[..., None, None]
+    skew = _skew(vector)
+    sine, cosine = torch.sinc(angle / torch.pi), torch.sinc(angle / (2 * torch.pi)).square() / 2
+    return torch.eye(3, dtype=vector.dtype, device=vector.device) + sine * skew + cosine * (skew @ skew)
 
 
 def rotation_vector(matrix: Tensor) -> Tensor:

@@ -61,6 +61,8 @@ BODY18_LIMBS = (
     Limb((6,), (7,), 0.5, 0.12, beyond=0.5, rank=0.5),
 )
 LIMBS = {18: BODY18_LIMBS}
+# Numbers of the parts that clothes mostly cover: trunk and thighs.
+CLOTHED = (0, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,12 @@ def move_limbs(
 
 
 def body_coverage(
-    keypoints: Tensor, visibility: Tensor | None, height: int, width: int, margin: float = 1.0
+    keypoints: Tensor,
+    visibility: Tensor | None,
+    height: int,
+    width: int,
+    margin: float = 1.0,
+    parts: tuple[int, ...] | None = None,
 ) -> Tensor:
     """Where a body is, by its limbs' capsules.
 
@@ -152,6 +159,7 @@ def body_coverage(
         visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
         height, width (`int`): Size of the map.
         margin (`float`, *optional*, defaults to 1.0): Factor of the limbs' thickness.
+        parts (`tuple[int, ...]`, *optional*): Numbers of the limbs that count, in the order of the layout's `LIMBS`.
 
     Returns:
         `Tensor` of shape (B, 1, H, W): in [0, 1].
@@ -159,7 +167,9 @@ def body_coverage(
     aspect = (width - 1) / (height - 1)
     limbs = LIMBS[keypoints.shape[1]]
     axes = _axes(keypoints, visibility, aspect, limbs)
-    return _coverage(_distance(axes, limbs, height, width, aspect, margin)).unflatten(1, (height, width))[:, None]
+    distance = _distance(axes, limbs, height, width, aspect, margin)
+    counted = distance if parts is None else distance[:, list(parts)]
+    return _coverage(counted).unflatten(1, (height, width))[:, None]
 
 
 def _distance(axes: _Axes, limbs: tuple[Limb, ...], height: int, width: int, aspect: float, margin: float) -> Tensor:
@@ -326,6 +336,7 @@ def pose_distance(
 
 __all__ = [
     "BODY18_LIMBS",
+    "CLOTHED",
     "LIMBS",
     "Limb",
     "MovedBody",

@@ -68,6 +68,7 @@ class TrainingArguments:
     hard_pairs: float = 0.5
     fitted_keypoints: float = 0.25
     second_source: float = 0.0
+    recoloured_clothes: float = 0.0
 
     preset: str = "compact"
     model: dict[str, Any] = field(default_factory=dict)
@@ -123,8 +124,10 @@ class TrainingArguments:
             raise ValueError(f"resolution is {self.resolution}, but faces are square: expected one number.")
         if self.task == "person" and (self.inner_face_weight or self.eyes_mouth_weight):
             raise ValueError("inner_face_weight and eyes_mouth_weight are for faces; persons have body_weight.")
-        if self.task == "face" and (self.body_weight or self.second_source):
-            raise ValueError("body_weight and second_source are for persons; faces have eyes_mouth_weight.")
+        if self.task == "face" and (self.body_weight or self.second_source or self.recoloured_clothes):
+            raise ValueError(
+                "body_weight, second_source and recoloured_clothes are for persons; faces have eyes_mouth_weight."
+            )
 
     def _check(self, name: str, value: Any, kind: Any) -> None:
         allowed = get_args(kind)

@@ -11,13 +11,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..models.limb_warp import body_coverage
 from ..processing.body_keypoints import BODY18, BodyDetector
+from ..processing.image_processing_adaat import AdaATImageProcessor
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
 
 NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
+# Share of the pictures whose surroundings are painted over, and how much wider than the limbs is what stays.
+REPLACED, KEPT_MARGIN = 0.35, 1.4
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,33 @@ class BodyScene(Scene):
 
     bodies: np.ndarray
 
+    def varied(self, random: np.random.Generator) -> np.ndarray:
+        """The picture, by chance with the bodies before a plain or shaded wall, so that rooms are not learned."""
+        picture = self.decode()
+        if not len(self.bodies) or random.random() >= REPLACED:
+            return picture
+        height, width = picture.shape[:2]
+        points = AdaATImageProcessor.normalize_keypoints(torch.from_numpy(self.bodies[..., :2]), height, width)
+        # The outline needs no more than a quarter of the picture's resolution.
+        extent = (max(height // 4, 2), max(width // 4, 2))
+        cover = body_coverage(points, torch.from_numpy(self.bodies[..., 2]), *extent, KEPT_MARGIN).amax(0)[0]
+        weight = cv2.resize(cover.numpy(), (width, height))[..., None]
+        return (weight * picture + (1 - weight) * _wall(height, width, random)).astype(np.uint8)
+
+
+def _wall(height: int, width: int, random: np.random.Generator) -> np.ndarray:
+    """White, one colour, or a field of colours that run into each other; (H, W, 3) in [0, 255]."""
+    cells = int(random.choice([1, 1, 2, 4, 9]))
+    colours = random.uniform(0, 255, (cells, cells, 3)) if random.random() < 0.75 else np.full((1, 1, 3), 250.0)
+    return cv2.resize(colours.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
 
 def load_body_scenes(
-    folders: Iterable[str], teacher: BodyDetector, cache: Path, exclude: Sequence[str] = ()
+    folders: Iterable[str],
+    teacher: BodyDetector,
+    cache: Path,
+    exclude: Sequence[str] = (),
+    frames_per_video: int = 3,
 ) -> list[BodyScene]:
     """Label the pictures (and a few frames of each video) in some folders; labels are cached.
 
@@ -42,9 +70,11 @@ def load_body_scenes(
         teacher ([`BodyDetector`]): Finds the bodies.
         cache (`Path`): Folder for the labels.
         exclude (`Sequence[str]`): Files whose name starts with one of these are left out.
+        frames_per_video (`int`, *optional*, defaults to 3): Frames of every video.
     """
     scenes = []
-    for picture, labels in label_pictures(folders, cache, lambda frame: _label(frame, teacher), exclude):
+    label = lambda frame: _label(frame, teacher)  # noqa: E731
+    for picture, labels in label_pictures(folders, cache, label, exclude, frames_per_video):
         bodies = np.array(labels, np.float32).reshape(-1, BODY18.count, 3)
         scenes.append(BodyScene(encode_jpeg(picture), _boxes(bodies), bodies))
     return scenes
@@ -103,7 +133,7 @@ class BodyCropDataset(Dataset):
         self, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """A turned square around a body, or beside all bodies; and the body's points in it."""
-        picture, body, boxes = scene.decode(), scene.bodies[index].copy(), scene.boxes
+        picture, body, boxes = scene.varied(random), scene.bodies[index].copy(), scene.boxes
         if random.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             body = np.c_[BODY18.flip(body[:, :2], picture.shape[1]), body[list(BODY18.mirror), 2]]

@@ -37,7 +37,9 @@ class LandmarkerArguments:
             `train_data`; there, `exclude` holds beginnings of file names.
         scenes (`list[str]`): Folders with whole photographs and videos.
         exclude_held_out (`str`, *optional*): A file of people (see [`People`]) whose held-out photographs are left out.
+        frames_per_video (`int`): Frames of every video that are used as pictures.
         model (`dict`): Fields of [`AdaATLandmarkerConfig`]; its layout says whether faces or bodies are learned.
+        init_from (`str`, *optional*): Folder of a landmarker to start from, whose configuration must be the same.
         batch_size, scene_batch_size, max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
         mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
         time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
@@ -51,6 +53,8 @@ class LandmarkerArguments:
     exclude: list[str] = field(default_factory=list)
     keep: dict[str, Any] = field(default_factory=dict)
     sampling: dict[str, Any] = field(default_factory=dict)
+    frames_per_video: int = 3
+    init_from: str | None = None
     model: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 64
     scene_batch_size: int = 12
@@ -165,7 +169,11 @@ class LandmarkerTrainer:
         self.accelerator = Accelerator(mixed_precision=args.mixed_precision)
         set_seed(args.seed)
         config = AdaATLandmarkerConfig(**args.model)
-        model = AdaATLandmarker(config).train().to(memory_format=torch.channels_last)
+        if args.init_from is None:
+            model = AdaATLandmarker(config)
+        else:
+            model = AdaATLandmarker.from_pretrained(args.init_from, config=config, dtype=torch.float32)
+        model = model.train().to(memory_format=torch.channels_last)
         self.average = averaged_model(model, args.ema_decay, self.accelerator.device)
         optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, weight_decay=1e-4)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)

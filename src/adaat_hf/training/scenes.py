@@ -24,7 +24,6 @@ from .preparation import VIDEO_SUFFIXES
 
 
 LONGEST_SIDE = 640
-FRAMES_PER_VIDEO = 3
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,27 @@ class Scene:
             np.asarray(cv2.imdecode(np.frombuffer(self.picture, np.uint8), cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB
         )
 
+    def varied(self, random: np.random.Generator) -> np.ndarray:
+        """The picture as it is shown in training, by chance with other surroundings where they can be told apart."""
+        return self.decode()
 
-def load_scenes(folders: Iterable[str], teacher: FaceLandmarker, cache: Path) -> list[Scene]:
+
+def load_scenes(
+    folders: Iterable[str], teacher: FaceLandmarker, cache: Path, frames_per_video: int = 3
+) -> list[Scene]:
     """Label the pictures (and a few frames of each video) in some folders; labels are cached."""
-    labelled = label_pictures(folders, cache, lambda picture: find_boxes(picture, teacher).tolist())
+    labelled = label_pictures(
+        folders, cache, lambda picture: find_boxes(picture, teacher).tolist(), frames_per_video=frames_per_video
+    )
     return [Scene(encode_jpeg(picture), np.array(boxes, np.float32).reshape(-1, 4)) for picture, boxes in labelled]
 
 
 def label_pictures(
-    folders: Iterable[str], cache: Path, label: Callable[[np.ndarray], list[Any]], exclude: Sequence[str] = ()
+    folders: Iterable[str],
+    cache: Path,
+    label: Callable[[np.ndarray], list[Any]],
+    exclude: Sequence[str] = (),
+    frames_per_video: int = 3,
 ) -> Iterator[tuple[np.ndarray, list[Any]]]:
     """Pictures (H, W, 3) and frames of videos with their labels, which are cached.
 
@@ -62,6 +73,7 @@ def label_pictures(
         cache (`Path`): Folder for the labels.
         label (`Callable`): From a picture to what `json` can hold.
         exclude (`Sequence[str]`): Files whose name starts with one of these are left out.
+        frames_per_video (`int`, *optional*, defaults to 3): Frames of every video, spread over it.
     """
     files = [
         f
@@ -71,8 +83,8 @@ def label_pictures(
     ]
     cache.mkdir(parents=True, exist_ok=True)
     for file in tqdm(files, desc="labelling pictures on cpu", unit="file"):
-        path = cache / f"{hashlib.sha1(str(file.resolve()).encode()).hexdigest()}.json"
-        pictures = list(_pictures(file))
+        path = cache / f"{hashlib.sha1(str(file.resolve()).encode()).hexdigest()}_{frames_per_video}.json"
+        pictures = list(_pictures(file, frames_per_video))
         if path.exists():
             labels = json.loads(path.read_text())
         else:
@@ -86,12 +98,12 @@ def encode_jpeg(picture: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
 
-def _pictures(file: Path) -> Iterator[np.ndarray]:
+def _pictures(file: Path, frames_per_video: int) -> Iterator[np.ndarray]:
     if file.suffix.lower() in IMAGE_SUFFIXES:
         pictures = [load_image(file)]
     else:
         reader = VideoReader(file)
-        wanted = set(np.linspace(0, reader.frame_estimate - 1, FRAMES_PER_VIDEO).astype(int).tolist())
+        wanted = set(np.linspace(0, reader.frame_estimate - 1, frames_per_video).astype(int).tolist())
         pictures = [frame for number, frame in enumerate(reader) if number in wanted]
     for picture in pictures:
         shrink = LONGEST_SIDE / max(picture.shape[:2])
@@ -140,7 +152,7 @@ class SceneDataset(Dataset):
             zoom = self.size / picture.shape[0] * random.uniform(0.3, 1.4)
         else:
             scene = self.scenes[int(random.integers(len(self.scenes)))]
-            picture, boxes = scene.decode(), scene.boxes
+            picture, boxes = scene.varied(random), scene.boxes
             zoom = self.size / max(picture.shape[:2]) * np.exp(random.uniform(-0.2, 0.9))
         angle = np.deg2rad(random.normal(0, 12))
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -61,7 +61,7 @@ class Trainer:
     def _build_models(self) -> None:
         args = self.args
         if args.init_from is not None:
-            generator = AdaATGenerator.from_pretrained(args.init_from)
+            generator = AdaATGenerator.from_pretrained(args.init_from, dtype=torch.float32)
         else:
             generator = AdaATGenerator(AdaATConfig.from_preset(args.preset, **args.model))
         self.config: AdaATConfig = generator.config

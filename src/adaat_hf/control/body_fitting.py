@@ -1,0 +1,354 @@
+"""Fit the body model to the key points of a clip: one shape, per-frame pose and camera."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .body_coefficients import FLIP, BodyCoefficients, hold_missing, last_valid
+from .body_joints import BONE_STARTS, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS, PARENTS, to_body18
+from .body_model import AdaATBodyModel, pose_points
+from .body_priors import pose_spread, unusualness, usual_pose
+from .rotation import nearest_rotation, rotation_matrix, rotation_vector
+
+
+@dataclass(frozen=True)
+class BodyFitSettings:
+    """How strongly key points and priors weigh.
+
+    Args:
+        noise (`float`): Expected error of a key point, in units of the trunk's length.
+        outlier (`float`): Residual, in units of `noise`, from which a key point loses its influence.
+        bone_deviation (`float`): Expected deviation of a bone's length from what the shape says, as a share of it.
+        acceleration (`float`): Expected acceleration of a joint, in metres per squared second.
+        turn (`float`): Expected speed of a joint's rotation, in radians per second.
+        zoom (`float`): Expected change of the camera's scale, as a share of it per second.
+        starts (`int`): Directions of the body from which every frame is fitted first.
+        start_steps, steps (`int`): Steps of the optimiser from each start, and for the clip as a whole.
+        shape_frames (`int`): Frames, spread over the clip, that decide on the shape.
+        window, overlap (`int`): Frames that are fitted together, and how many of them neighbouring windows share.
+    """
+
+    noise: float = 0.05
+    outlier: float = 4.0
+    bone_deviation: float = 0.08
+    acceleration: float = 30.0
+    turn: float = 6.0
+    zoom: float = 0.3
+    starts: int = 8
+    start_steps: int = 60
+    steps: int = 150
+    shape_frames: int = 64
+    window: int = 512
+    overlap: int = 24
+
+
+# A frame with fewer points says nothing.
+MIN_POINTS = 5
+# Two neighbouring frames' starts are compared by the distance of their joints: this much, in metres, costs one unit.
+JOINT_STEP = 0.1
+
+
+@dataclass
+class _State:
+    """Parameters of F frames during a fit; rotations are vectors on top of `base` (F, 24, 3, 3) for the pelvis."""
+
+    shape: Tensor
+    bones: Tensor
+    pose: Tensor
+    turn: Tensor
+    scale: Tensor
+    translation: Tensor
+
+
+class BodyFitter:
+    """Fits [`AdaATBodyModel`] to key points in two or three dimensions by robust least squares on joint rotations.
+
+    Two-dimensional key points leave it open whether a limb points to the camera or away from it. Every frame is therefore
+    fitted from several directions of the body, and the sequence of results with the least error and motion is kept (dynamic
+    programming), before the clip is fitted as a whole (compare Bogo et al., Keep it SMPL, 2016).
+
+    Args:
+        model (`AdaATBodyModel`): The body model.
+        settings (`BodyFitSettings`, *optional*): Weights of data and priors.
+    """
+
+    def __init__(self, model: AdaATBodyModel, settings: BodyFitSettings | None = None) -> None:
+        self.settings = settings or BodyFitSettings()
+        self.model = AdaATBodyModel(model.config)
+        self.model.load_state_dict({name: value.float().cpu() for name, value in model.state_dict().items()})
+        self._usual, self._spread = usual_pose(), pose_spread()
+        rest = to_body18(self.model.mean)
+        self._trunk = float((rest[[2, 5]].mean(0) - rest[[8, 11]].mean(0)).norm())
+
+    def fit(
+        self, points: Tensor, visibility: Tensor, fps: float = 25.0, body: BodyCoefficients | None = None
+    ) -> BodyCoefficients:
+        """Fit a clip.
+
+        Args:
+            points (`Tensor` of shape (T, 18, 2) or (T, 18, 3)): Key points in pixels, in the OpenPose order; a third
+                coordinate is the depth in the same unit, growing away from the camera, with any origin per frame.
+            visibility (`Tensor` of shape (T, 18)): Weight of each key point in [0, 1]; 0 for a missing one.
+            fps (`float`, *optional*, defaults to 25.0): Frame rate.
+            body ([`BodyCoefficients`], *optional*): A fitted body whose shape is kept.
+
+        Returns:
+            [`BodyCoefficients`]: Frames with too few points hold the last pose.
+
+        Raises:
+            ValueError: if shapes are wrong, a visible coordinate is not finite, or no frame shows a person.
+        """
+        points, weights, valid = self._checked(points, visibility)
+        if body is None:
+            body = self._fit_shape(points[valid], weights[valid])
+        found = self._fit_windows(points, weights, fps, body)
+        return hold_missing(replace(found, valid=valid, known=known_joints(visibility)))
+
+    def _checked(self, points: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if points.ndim != 3 or points.shape[1] != len(to_body18(self.model.mean)) or points.shape[2] not in (2, 3):
+            raise ValueError(f"points have shape {tuple(points.shape)}, expected (T, 18, 2) or (T, 18, 3).")
+        if visibility.shape != points.shape[:2]:
+            raise ValueError(f"visibility has shape {tuple(visibility.shape)}, expected {tuple(points.shape[:2])}.")
+        weights = visibility.float()
+        if not torch.isfinite(points[weights > 0]).all():
+            raise ValueError("A visible key point has a coordinate that is not finite.")
+        valid = (weights > 0).sum(1) >= MIN_POINTS
+        if not valid.any():
+            raise ValueError(
+                f"None of the {len(points)} frames shows {MIN_POINTS} points of a person: there is nothing to fit."
+            )
+        weights = weights * valid[:, None]
+        return torch.where(weights[..., None] > 0, points.float(), 0), weights, valid
+
+    def _fit_shape(self, points: Tensor, weights: Tensor) -> BodyCoefficients:
+        """Shape and bones from frames that are spread over the clip, the ones with the most points."""
+        count = min(len(points), self.settings.shape_frames)
+        groups = torch.arange(len(points)).tensor_split(count)
+        chosen = torch.stack([group[weights[group].sum(1).argmax()] for group in groups])
+        start = _neutral_body(self.model, 1)
+        state = self._choose_starts(points[chosen], weights[chosen], start, None)
+        state = self._refine(state, points[chosen], weights[chosen], None, learn_shape=True)
+        return self._coefficients(state)
+
+    def _fit_windows(self, points: Tensor, weights: Tensor, fps: float, body: BodyCoefficients) -> BodyCoefficients:
+        size, overlap = self.settings.window, self.settings.overlap
+        starts = range(0, max(1, len(points) - overlap), size - overlap)
+        result: BodyCoefficients | None = None
+        for start in starts:
+            window = slice(start, start + size)
+            state = self._choose_starts(points[window], weights[window], body, fps)
+            state = self._refine(state, points[window], weights[window], fps, learn_shape=False)
+            part = self._coefficients(state)
+            result = part if result is None else _joined(result, part, overlap)
+        assert result is not None
+        return result
+
+    @torch.no_grad()
+    def _guess(self, points: Tensor, weights: Tensor, body: BodyCoefficients) -> _State:
+        """A standing body in every frame (T frames, S starts, flattened): turned as the trunk lies, at its size and place."""
+        frames, starts = len(points), self.settings.starts
+        flat, total = points[..., :2], weights.sum(1, keepdim=True).clamp_min(1e-6)
+        rest = self.model.rest(body.shape, body.bone_scale)
+        shape18 = to_body18(pose_points(rest[None], rotation_matrix(self._usual)[None])[0])[0, :, :2]
+        shape18 = shape18 * shape18.new_tensor(FLIP)
+        centre2 = (weights[..., None] * flat).sum(1) / total
+        centre3 = weights @ shape18 / total
+        seen, known = flat - centre2[:, None], shape18 - centre3[:, None]
+        spread2 = (weights * seen.square().sum(-1)).sum(1)
+        spread3 = (weights * known.square().sum(-1)).sum(1)
+        scale = (spread2 / spread3.clamp_min(1e-9)).sqrt().clamp_min(1e-3)
+        # The turn in the picture's plane that lays the usual pose best on the points, sideways shrinking aside.
+        cosine = (weights * (seen * known)[..., 1]).sum(1)
+        sine = (weights * (seen[..., 1] * known[..., 0] - seen[..., 0] * known[..., 1])).sum(1)
+        roll = torch.atan2(-sine, cosine)
+        yaw = torch.arange(starts) * (2 * torch.pi / starts)
+        zero = torch.zeros(frames, starts)
+        rolls = rotation_matrix(torch.stack([zero, zero, roll[:, None].expand(-1, starts)], -1))
+        yaws = rotation_matrix(torch.stack([zero, yaw.expand(frames, -1), zero], -1))
+        pose = self._usual.expand(frames * starts, -1, -1).clone()
+        return _State(
+            body.shape.clone(),
+            body.bone_scale.log(),
+            pose,
+            (rolls @ yaws).flatten(0, 1),
+            scale.log().repeat_interleave(starts),
+            (centre2 - scale[:, None] * centre3).repeat_interleave(starts, 0),
+        )
+
+    def _choose_starts(
+        self, points: Tensor, weights: Tensor, body: BodyCoefficients, fps: float | None
+    ) -> _State:
+        """Fit every frame from several directions and keep the best sequence of results."""
+        starts, seen = self.settings.starts, weights.any(1)
+        near = last_valid(seen) if seen.any() else torch.arange(len(points))
+        state = self._guess(points[near], weights[near], body)
+        many, heavy = points.repeat_interleave(starts, 0), weights.repeat_interleave(starts, 0)
+        self._optimise(state, many, heavy, self.settings.start_steps, 0.08, None, False)
+        with torch.no_grad():
+            joints, turned = self._pose(state)
+            cost = self._cost(state, joints, many, heavy).unflatten(0, (-1, starts))
+            places = joints[:, :NUM_JOINTS].unflatten(0, (-1, starts))
+            chosen = _least_motion(cost, places) if fps is not None else cost.argmin(1)
+        index = torch.arange(len(points)) * starts + chosen
+        per_frame = {name: getattr(state, name)[index] for name in ("pose", "turn", "scale", "translation")}
+        return replace(state, **per_frame)
+
+    def _refine(
+        self, state: _State, points: Tensor, weights: Tensor, fps: float | None, learn_shape: bool
+    ) -> _State:
+        self._optimise(state, points, weights, self.settings.steps, 0.03, fps, learn_shape)
+        return state
+
+    def _optimise(
+        self,
+        state: _State,
+        points: Tensor,
+        weights: Tensor,
+        steps: int,
+        rate: float,
+        fps: float | None,
+        learn_shape: bool,
+    ) -> None:
+        """Adam on all frames at once; the step of the places is in units of the trunk."""
+        unit = state.scale.exp().median() * self._trunk
+        pose, scale = state.pose.clone().requires_grad_(), state.scale.clone().requires_grad_()
+        shift = torch.zeros_like(state.translation).requires_grad_()
+        groups = [{"params": [pose, scale, shift], "lr": rate}]
+        shape, bones = state.shape.clone(), state.bones.clone()
+        if learn_shape:
+            shape.requires_grad_(), bones.requires_grad_()
+            groups.append({"params": [shape], "lr": 0.1})
+            groups.append({"params": [bones], "lr": 0.01})
+        optimizer = torch.optim.Adam(groups)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, 0.05 * rate)
+        with torch.enable_grad():
+            for _ in range(steps):
+                trial = _State(shape, bones, pose, state.turn, scale, state.translation + shift * unit)
+                joints, _ = self._pose(trial)
+                loss = self._cost(trial, joints, points, weights).sum()
+                if fps is not None and len(pose) > 2:
+                    loss = loss + self._motion_cost(trial, joints, fps)
+                if learn_shape:
+                    symmetric = (bones + bones[list(MIRROR_POINTS)]) / 2
+                    prior = shape.square().sum() + (bones / self.settings.bone_deviation).square().sum()
+                    loss = loss + prior / 2 + ((bones - symmetric) / 0.01).square().sum() / 2
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        state.shape, state.bones, state.pose = shape.detach(), bones.detach(), pose.detach()
+        state.scale, state.translation = scale.detach(), state.translation + shift.detach() * unit
+
+    def _pose(self, state: _State) -> tuple[Tensor, Tensor]:
+        local = rotation_matrix(state.pose)
+        local = torch.cat([(state.turn @ local[:, 0])[:, None], local[:, 1:]], 1)
+        return pose_points(self.model.rest(state.shape, state.bones.exp())[None], local)
+
+    def _cost(self, state: _State, joints: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+        """Robust error of the key points and unusualness of the pose, per frame."""
+        body18 = to_body18(joints)
+        scale = state.scale.exp()[:, None, None]
+        flat = scale * body18[..., :2] * body18.new_tensor(FLIP) + state.translation[:, None]
+        residual = (flat - points[..., :2]).square().sum(-1)
+        if points.shape[2] == 3:
+            # A weak perspective has no depth of its own, so depths count from their visible mean.
+            depth = -scale[..., 0] * body18[..., 2] - points[..., 2]
+            mean = (depth * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True).clamp_min(1e-6)
+            residual = residual + (depth - mean).square()
+        unit = (self.settings.noise * self._trunk * state.scale.detach().exp()[:, None]).square()
+        squared, bound = residual / unit, self.settings.outlier**2
+        error = (weights * bound * squared / (bound + squared)).sum(1) / 2
+        return error + unusualness(state.pose, self._usual, self._spread)
+
+    def _motion_cost(self, state: _State, joints: Tensor, fps: float) -> Tensor:
+        """Accelerations of the joints relative to the pelvis and of the place, turns, and changes of scale."""
+        settings = self.settings
+        places = joints[:, :NUM_JOINTS] + self._depthless_place(state)[:, None]
+        jerk = (places[2:] - 2 * places[1:-1] + places[:-2]) * fps**2 / settings.acceleration
+        turned = rotation_matrix(state.pose[:, :1])
+        turned = torch.cat([(state.turn @ turned[:, 0])[:, None], rotation_matrix(state.pose[:, 1:])], 1)
+        turns = (turned[1:] - turned[:-1]) * fps / (settings.turn * 2**0.5)
+        zooms = (state.scale[1:] - state.scale[:-1]) * fps / settings.zoom
+        return (jerk.square().sum() + turns.square().sum() + zooms.square().sum()) / 2
+
+    @staticmethod
+    def _depthless_place(state: _State) -> Tensor:
+        """Where the pelvis is, in metres (F, 3), without depth."""
+        flat = state.translation * state.translation.new_tensor(FLIP) / state.scale.detach().exp().median()
+        return torch.cat([flat, torch.zeros_like(flat[:, :1])], 1)
+
+    def _coefficients(self, state: _State) -> BodyCoefficients:
+        local = rotation_matrix(state.pose)
+        root = rotation_vector(state.turn @ local[:, 0])
+        pose = torch.cat([root[:, None], state.pose[:, 1:]], 1)
+        frames = len(pose)
+        everything = torch.ones(frames, dtype=torch.bool), torch.ones(NUM_JOINTS, dtype=torch.bool)
+        return BodyCoefficients(
+            state.shape, state.bones.exp(), pose, state.scale.exp(), state.translation, *everything
+        )
+
+
+def _neutral_body(model: AdaATBodyModel, frames: int) -> BodyCoefficients:
+    return BodyCoefficients(
+        torch.zeros(model.config.num_shape),
+        torch.ones(NUM_POINTS),
+        usual_pose().expand(frames, -1, -1),
+        torch.ones(frames),
+        torch.zeros(frames, 2),
+        torch.ones(frames, dtype=torch.bool),
+        torch.ones(NUM_JOINTS, dtype=torch.bool),
+    )
+
+
+def _least_motion(cost: Tensor, places: Tensor) -> Tensor:
+    """The start (T,) of every frame, of the sequence with the least cost (T, S) and motion of joints (T, S, J, 3)."""
+    best, back = cost[0], []
+    for number in range(1, len(cost)):
+        apart = (places[number][:, None] - places[number - 1][None]).square().sum(-1).mean(-1) / JOINT_STEP**2
+        total = best[None] + apart * places.shape[2]
+        least, origin = total.min(1)
+        best = cost[number] + least
+        back.append(origin)
+    chosen = [int(best.argmin())]
+    for origin in reversed(back):
+        chosen.append(int(origin[chosen[-1]]))
+    return torch.tensor(chosen[::-1])
+
+
+def _joined(first: BodyCoefficients, second: BodyCoefficients, overlap: int) -> BodyCoefficients:
+    """Two windows of a clip, faded into each other over the frames that they share."""
+    share = torch.linspace(0, 1, overlap + 2)[1:-1]
+    mixed = {}
+    for name in ("scale", "translation"):
+        here, there = getattr(first, name), getattr(second, name)
+        weight = share.view(-1, *[1] * (here.ndim - 1))
+        middle = (1 - weight) * here[-overlap:] + weight * there[:overlap]
+        mixed[name] = torch.cat([here[:-overlap], middle, there[overlap:]])
+    turns = [rotation_matrix(part) for part in (first.pose[-overlap:], second.pose[:overlap])]
+    weight = share.view(-1, 1, 1, 1)
+    middle = rotation_vector(nearest_rotation((1 - weight) * turns[0] + weight * turns[1]))
+    mixed["pose"] = torch.cat([first.pose[:-overlap], middle, second.pose[overlap:]])
+    return replace(first, **mixed, valid=torch.ones(len(mixed["scale"]), dtype=torch.bool))
+
+
+def known_joints(visibility: Tensor, share: float = 0.05) -> Tensor:
+    """Joints (24,) whose turn the key points (T, 18) tell: those above a point that is seen often enough."""
+    often = (visibility > 0).float().mean(0) >= share
+    seen = torch.zeros(NUM_POINTS, dtype=torch.bool)
+    for number in range(NUM_POINTS):
+        marker = torch.zeros(NUM_POINTS, 1)
+        marker[number] = 1
+        seen[number] = bool((to_body18(marker)[:, 0] > 0.9)[often].any())
+    known = torch.zeros(NUM_JOINTS, dtype=torch.bool)
+    for number in range(NUM_POINTS - 1, 0, -1):
+        if seen[number] or (number < NUM_JOINTS and known[number]):
+            known[BONE_STARTS[number]] = True
+    known[0] = True
+    # Hands and feet are not among the key points: they go with the limb.
+    for number in (7, 8, 10, 11, 20, 21, 22, 23):
+        known[number] = known[PARENTS[number]]
+    return known
+
+
+__all__ = ["BodyFitSettings", "BodyFitter", "known_joints"]

@@ -1,0 +1,137 @@
+"""Give the body of one picture the motion of another: its proportions stay, the driver's joint rotations are taken over."""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .body_coefficients import BodyCoefficients
+from .body_joints import HEAD, SMPL24_NAMES, to_body18
+from .body_model import AdaATBodyModel, pose_points
+from .rotation import rotation_matrix
+
+
+Placement = Literal["relative", "absolute"]
+PLACEMENTS = ("relative", "absolute")
+ANKLES = (SMPL24_NAMES.index("left_ankle"), SMPL24_NAMES.index("right_ankle"))
+LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
+# How sharply the lower foot is told from the other one, in units of a metre.
+FOOT_SHARPNESS = 0.04
+# Face points are seen from this side of the head only: the cosine, to the camera, of the direction that they look in. The
+# nose and eyes look ahead, ears look sideways.
+FACE_SEEN = -0.15
+
+
+def retarget_body(
+    model: AdaATBodyModel,
+    source: BodyCoefficients,
+    driving: BodyCoefficients,
+    *,
+    placement: Placement = "relative",
+    swap: bool = True,
+    reference: int | None = None,
+    zoom: float = 1.0,
+    shift: Tensor | None = None,
+) -> BodyCoefficients:
+    """The source's body in the driver's motion.
+
+    Args:
+        model ([`AdaATBodyModel`]): The body model.
+        source ([`BodyCoefficients`]): One frame, in pixels of the source picture.
+        driving ([`BodyCoefficients`]): T frames, in pixels of the driver's picture.
+        placement (`str`, *optional*, defaults to `"relative"`): `"relative"` starts where the source stands, as large as it
+            is there, and moves as the driver does from its `reference` frame on; `"absolute"` puts the feet where the
+            driver's are, as large as the driver.
+        swap (`bool`, *optional*, defaults to `True`): Keep the source's proportions; otherwise it gets the driver's.
+        reference (`int`, *optional*): Driver's frame that relative motion starts from; its first valid one by default.
+        zoom (`float`, *optional*, defaults to 1.0), shift (`Tensor` of shape (2,), *optional*): For `"absolute"`, from pixels
+            of the driver's picture to those of the source's.
+
+    Returns:
+        [`BodyCoefficients`]: T frames in pixels of the source picture. Joints that the driver does not show, such as legs
+        beyond its border, are turned as in the source.
+
+    Raises:
+        ValueError: if `reference` is no frame of the driver.
+    """
+    start = _reference(driving, reference)
+    unknown = ~driving.known
+    # The trunk's own turn is the driver's in any case.
+    pose = torch.where(unknown[:, None], source.pose, driving.pose)
+    moved = replace(
+        driving,
+        shape=source.shape if swap else driving.shape,
+        bone_scale=source.bone_scale if swap else driving.bone_scale,
+        pose=pose,
+        known=driving.known | source.known,
+    )
+    own, theirs = moved.points(model), driving.points(model)
+    legs = bool(driving.known[list(LEGS[:4])].all()) and bool(source.known[list(LEGS[:4])].all())
+    size = stature(model, moved) / stature(model, driving)
+    if placement == "absolute":
+        scale = zoom * driving.scale / size
+        offset = torch.zeros(2) if shift is None else shift
+        ground = zoom * (driving.translation + _support(theirs, driving.scale, legs)) + offset
+    else:
+        growth = driving.scale / driving.scale[start]
+        own_size = stature(model, source) / stature(model, moved)
+        scale = source.scale * own_size * growth
+        # A step of the driver's is as long for the source as its body is large.
+        step = source.scale * own_size * size / driving.scale[start]
+        place = driving.translation + _support(theirs, driving.scale, legs)
+        here = source.translation + _support(source.points(model), source.scale, legs)
+        ground = here + step * (place - place[start])
+    return replace(moved, scale=scale, translation=ground - _support(own, scale, legs))
+
+
+def _reference(driving: BodyCoefficients, reference: int | None) -> int:
+    if reference is None:
+        return int(driving.valid.nonzero()[0])
+    if not 0 <= reference < len(driving):
+        raise ValueError(f"reference is {reference}, but the driver has {len(driving)} frames (from 0).")
+    return reference
+
+
+def stature(model: AdaATBodyModel, body: BodyCoefficients) -> float:
+    """Length of trunk and legs in metres, which tells how large a body looks."""
+    rest = model.rest(body.shape, body.bone_scale)
+    trunk = (rest[9] - rest[0]).norm() + (rest[12] - rest[9]).norm()
+    legs = sum((rest[end] - rest[start]).norm() for start, end in ((1, 4), (4, 7), (2, 5), (5, 8)))
+    return float(trunk + legs / 2)
+
+
+def _support(points: Tensor, scale: Tensor, legs: bool) -> Tensor:
+    """Where a body rests, seen from its pelvis: below it at the height of the lower foot, in pixels (T, 2); without legs the
+    pelvis itself."""
+    result = torch.zeros(len(points), 2)
+    if legs:
+        down = -points[:, ANKLES, 1]
+        lowest = FOOT_SHARPNESS * torch.logsumexp(down / FOOT_SHARPNESS, 1)
+        result[:, 1] = scale * lowest
+    return result
+
+
+def visible_points(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
+    """Which of the 18 key points can be seen: all but those of a face that is turned away.
+
+    Args:
+        model ([`AdaATBodyModel`]): The body model.
+        body ([`BodyCoefficients`]): T frames.
+
+    Returns:
+        `Tensor` of shape (T, 18): 0 or 1.
+    """
+    local = rotation_matrix(body.pose)
+    points, turned = pose_points(model.rest(body.shape, body.bone_scale)[None], local)
+    head = turned[:, HEAD]
+    ahead, left = head[:, 2, 2], head[:, 2, 0]
+    seen = torch.ones_like(to_body18(points)[..., 0])
+    for numbers, towards in (((0,), ahead), ((14,), ahead - 0.4 * left), ((15,), ahead + 0.4 * left)):
+        seen[:, list(numbers)] = (towards > FACE_SEEN).float()[:, None]
+    for number, towards in ((16, -left), (17, left)):
+        seen[:, number] = (towards > -0.35).float()
+    return seen
+
+
+__all__ = ["PLACEMENTS", "Placement", "retarget_body", "stature", "visible_points"]
