@@ -70,9 +70,7 @@ class AnnyJoints:
         delta = rest.clone()
         owner = self._owners()
         delta[..., :3, :3] = torch.from_numpy(world[:, owner]).to(rest.dtype) @ rest[..., :3, :3]
-        found = self.model(
-            pose_parameters=delta, phenotype_kwargs=builds, pose_parameterization="world-orient"
-        )
+        found = self.model(pose_parameters=delta, phenotype_kwargs=builds, pose_parameterization="world-orient")
         joints = found["bone_poses"][:, self.bones, :3, 3]
         points = torch.cat([joints, self.face(found)], 1).numpy() @ TO_SMPL.T
         return points - points[:, :1]

@@ -41,7 +41,9 @@ def main() -> None:
 def label_scenes(settings: LandmarkerArguments, teacher: Path) -> Sequence[Scene]:
     labels = Path(settings.output_dir) / "scene_labels"
     if settings.model.get("layout") != BODY18.name:
-        return load_scenes(settings.scenes, MediaPipeLandmarker(teacher, max_faces=5), labels, settings.frames_per_video)
+        return load_scenes(
+            settings.scenes, MediaPipeLandmarker(teacher, max_faces=5), labels, settings.frames_per_video
+        )
     exclude = list(settings.exclude)
     if settings.exclude_held_out:
         people = People.from_yaml(settings.exclude_held_out)

@@ -1,12 +1,18 @@
 """AdaAT (ACM MM 2022) as a Hugging Face-style library: a still picture of a face or a person comes to life."""
 
 from .control.arkit_files import read_arkit_csv
+from .control.body_coefficients import BodyCoefficients
+from .control.body_fitting import BodyFitSettings, BodyFitter
+from .control.body_model import AdaATBodyModel, AdaATBodyModelConfig
+from .control.body_retargeting import retarget_body
+from .control.body_template import BodyMotionTemplate
 from .control.coefficients import FaceCoefficients
 from .control.demo_motion import demo_motion
 from .control.face_model import AdaATFaceModel, AdaATFaceModelConfig
 from .control.fitting import FaceFitter, FitSettings
 from .control.retargeting import Strengths, retarget
 from .control.smoothing import smooth
+from .control.smpl_files import SMPLFileError, load_smpl_model, read_smpl_motion
 from .control.template import MotionTemplate
 from .expressions import ARKIT_EXPRESSIONS
 from .models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
@@ -24,6 +30,7 @@ from .pipelines.persons import NoPersonError
 from .pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
 from .pipelines.pipeline_output import AdaATPipelineOutput, AnimationStatistics
 from .pipelines.pipeline_person_generation import PersonGenerationOutput, PersonGenerationPipeline
+from .pipelines.pipeline_pose_transfer import PoseTransferPipeline
 from .pipelines.pipeline_talking_face import TalkingFacePipeline
 from .processing.bodies_mediapipe import MediaPipeBodyDetector
 from .processing.bodies_vitpose import VitPoseBodyDetector
@@ -36,6 +43,7 @@ from .processing.landmarks_mediapipe import MediaPipeLandmarker
 from .processing.landmarks_torch import TorchBodyDetector, TorchLandmarker
 from .processing.photo import NoFaceError
 from .processing.pose_files import BodyPose, PoseError, as_pose, read_pose_file
+from .processing.pose_sequences import read_pose_sequence
 from .processing.sound import SoundError, SoundReader
 from .registration import register
 from .video import VideoError, VideoReader, VideoWriter
@@ -47,12 +55,14 @@ register()
 
 __all__ = [
     "ARKIT_EXPRESSIONS",
+    "AdaATBodyModel",
+    "AdaATBodyModelConfig",
     "AdaATConfig",
     "AdaATDiscriminator",
     "AdaATDiscriminatorConfig",
     "AdaATFaceModel",
-    "AdaATFeatureExtractor",
     "AdaATFaceModelConfig",
+    "AdaATFeatureExtractor",
     "AdaATGenerator",
     "AdaATGeneratorOutput",
     "AdaATImageProcessor",
@@ -65,8 +75,12 @@ __all__ = [
     "AdaATPipelineOutput",
     "AdaptiveAffine",
     "AnimationStatistics",
+    "BodyCoefficients",
     "BodyDetector",
+    "BodyFitSettings",
+    "BodyFitter",
     "BodyKeypoints",
+    "BodyMotionTemplate",
     "BodyPose",
     "FaceCoefficients",
     "FaceFitter",
@@ -83,6 +97,8 @@ __all__ = [
     "PersonGenerationOutput",
     "PersonGenerationPipeline",
     "PoseError",
+    "PoseTransferPipeline",
+    "SMPLFileError",
     "SoundError",
     "SoundReader",
     "Strengths",
@@ -100,8 +116,12 @@ __all__ = [
     "convert_original_state_dict",
     "demo_motion",
     "load_image",
+    "load_smpl_model",
     "read_arkit_csv",
     "read_pose_file",
+    "read_pose_sequence",
+    "read_smpl_motion",
     "retarget",
+    "retarget_body",
     "smooth",
 ]

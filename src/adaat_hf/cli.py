@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_reenact(commands)
     _add_talk(commands)
     _add_person(commands)
+    _add_pose(commands)
     _add_template(commands)
     _add_check(commands)
     _add_convert(commands)
@@ -135,6 +136,39 @@ def _add_person(commands: Any) -> None:
     command.add_argument("--detector", help="other body detector: mediapipe:FILE or vitpose[:MODEL]")
     _add_model_and_device(command, "bundled/person")
     command.set_defaults(run=_person)
+
+
+def _add_pose(commands: Any) -> None:
+    command = commands.add_parser("pose", help="let a photographed person move as a driver does")
+    command.add_argument(
+        "--source", required=True, nargs="+", help="photograph of a person, or several of the same person"
+    )
+    command.add_argument(
+        "--driving", required=True,
+        help="video, folder of pictures, key points (json, npz, OpenPose's folder), SMPL sequence or motion template",
+    )  # fmt: skip
+    command.add_argument("-o", "--output", required=True, help="mp4 to write")
+    command.add_argument(
+        "--placement", choices=("relative", "absolute"), default="relative",
+        help="start where the person stands (relative, default), or take place and size from the driver",
+    )  # fmt: skip
+    command.add_argument("--no-swap", action="store_true", help="take over the driver's proportions too")
+    command.add_argument("--reference", type=int, help="driver's frame that relative motion starts from")
+    command.add_argument("--person", default="largest", help="whom of the photograph: largest, or a number from 0")
+    command.add_argument("--driving-person", type=int, default=0, help="which person of the driver to follow, from 0")
+    command.add_argument("--source-pose", help="pose file of the photograph, instead of detecting it")
+    command.add_argument(
+        "--frame-policy", choices=("hold", "skip", "raise"), default="hold", help="frames without a person"
+    )
+    command.add_argument("--fps", type=float, help="frame rate (default: the driver's)")
+    command.add_argument("--height", type=int, help="height at which the network paints (256)")
+    command.add_argument("--crop-only", action="store_true", help="write the part around the person only")
+    command.add_argument("--max-size", type=int, default=1280, help="longer side of the output (1280)")
+    command.add_argument("--batch-size", type=int, default=4, help="frames painted at once (4)")
+    command.add_argument("--sheet", help="also write a contact sheet of the frames to this picture")
+    command.add_argument("--detector", help="other body detector: mediapipe:FILE or vitpose[:MODEL]")
+    _add_model_and_device(command, "bundled/person")
+    command.set_defaults(run=_pose)
 
 
 def _add_convert(commands: Any) -> None:
@@ -269,6 +303,22 @@ def _person(args: argparse.Namespace) -> int:
         save_image(np.asarray(result.grid()), args.grid)
         print(f"{args.grid}: sources, poses and results")
     return 0
+
+
+def _pose(args: argparse.Namespace) -> int:
+    from .pipelines.pipeline_pose_transfer import PoseTransferPipeline
+    from .processing.backends import open_body_detector
+
+    _check_files((args.output, args.sheet), (*args.source, args.driving, args.source_pose))
+    detector = open_body_detector(args.detector) if args.detector else None
+    pipe = _load_pipeline(args, PoseTransferPipeline)
+    settings = ("placement", "reference", "driving_person", "source_pose", "frame_policy", "fps", "height")
+    settings += ("crop_only", "max_size", "batch_size", "output")
+    result = pipe(
+        args.source, args.driving, swap=not args.no_swap, person=_number(args.person), detector=detector,
+        **{name: getattr(args, name) for name in settings},
+    )  # fmt: skip
+    return _report(result, args)
 
 
 def _convert(args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from .control.body_model import AdaATBodyModel, AdaATBodyModelConfig
 from .control.face_model import AdaATFaceModel, AdaATFaceModelConfig
 from .models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 from .models.configuration_landmarker import AdaATLandmarkerConfig
@@ -29,6 +30,7 @@ MODELS: dict[type[PreTrainedConfig], type[PreTrainedModel]] = {
     AdaATLandmarkerConfig: AdaATLandmarker,
     AdaATFaceModelConfig: AdaATFaceModel,
     AdaATMotionConfig: AdaATMotionModel,
+    AdaATBodyModelConfig: AdaATBodyModel,
 }
 
 

@@ -82,7 +82,7 @@ class BodyFitter:
         self._trunk = float((rest[[2, 5]].mean(0) - rest[[8, 11]].mean(0)).norm())
 
     def fit(
-        self, points: Tensor, visibility: Tensor, fps: float = 25.0, body: BodyCoefficients | None = None
+        self, points: Tensor, visibility: Tensor, fps: float | None = 25.0, body: BodyCoefficients | None = None
     ) -> BodyCoefficients:
         """Fit a clip.
 
@@ -90,7 +90,7 @@ class BodyFitter:
             points (`Tensor` of shape (T, 18, 2) or (T, 18, 3)): Key points in pixels, in the OpenPose order; a third
                 coordinate is the depth in the same unit, growing away from the camera, with any origin per frame.
             visibility (`Tensor` of shape (T, 18)): Weight of each key point in [0, 1]; 0 for a missing one.
-            fps (`float`, *optional*, defaults to 25.0): Frame rate.
+            fps (`float`, *optional*, defaults to 25.0): Frame rate; `None` for pictures that do not follow one another.
             body ([`BodyCoefficients`], *optional*): A fitted body whose shape is kept.
 
         Returns:
@@ -131,7 +131,9 @@ class BodyFitter:
         state = self._refine(state, points[chosen], weights[chosen], None, learn_shape=True)
         return self._coefficients(state)
 
-    def _fit_windows(self, points: Tensor, weights: Tensor, fps: float, body: BodyCoefficients) -> BodyCoefficients:
+    def _fit_windows(
+        self, points: Tensor, weights: Tensor, fps: float | None, body: BodyCoefficients
+    ) -> BodyCoefficients:
         size, overlap = self.settings.window, self.settings.overlap
         starts = range(0, max(1, len(points) - overlap), size - overlap)
         result: BodyCoefficients | None = None
@@ -176,9 +178,7 @@ class BodyFitter:
             (centre2 - scale[:, None] * centre3).repeat_interleave(starts, 0),
         )
 
-    def _choose_starts(
-        self, points: Tensor, weights: Tensor, body: BodyCoefficients, fps: float | None
-    ) -> _State:
+    def _choose_starts(self, points: Tensor, weights: Tensor, body: BodyCoefficients, fps: float | None) -> _State:
         """Fit every frame from several directions and keep the best sequence of results."""
         starts, seen = self.settings.starts, weights.any(1)
         near = last_valid(seen) if seen.any() else torch.arange(len(points))
@@ -194,9 +194,7 @@ class BodyFitter:
         per_frame = {name: getattr(state, name)[index] for name in ("pose", "turn", "scale", "translation")}
         return replace(state, **per_frame)
 
-    def _refine(
-        self, state: _State, points: Tensor, weights: Tensor, fps: float | None, learn_shape: bool
-    ) -> _State:
+    def _refine(self, state: _State, points: Tensor, weights: Tensor, fps: float | None, learn_shape: bool) -> _State:
         self._optimise(state, points, weights, self.settings.steps, 0.03, fps, learn_shape)
         return state
 

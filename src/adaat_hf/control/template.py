@@ -1,15 +1,12 @@
 """Motion templates: the motion of a clip as a small file that can drive any picture, without the clip itself."""
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from .coefficients import FaceCoefficients
+from .motion_files import read_motion_file, write_motion_file
 
 
 FORMAT = "adaat-face-motion"
@@ -35,16 +32,9 @@ class MotionTemplate:
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file; it appears under its name only when it is complete."""
-        path = Path(path)
-        tensors = {name: getattr(self.coefficients, name).contiguous() for name in _TENSORS}
+        tensors = {name: getattr(self.coefficients, name) for name in _TENSORS}
         facts = {"fps": self.fps, "size": self.size, "layout": self.layout, "version": VERSION}
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            save_file(tensors, partial, metadata={"format": FORMAT, "facts": json.dumps(facts)})
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return path
+        return write_motion_file(path, FORMAT, tensors, facts)
 
     @classmethod
     def load(cls, path: str | Path) -> "MotionTemplate":
@@ -54,19 +44,7 @@ class MotionTemplate:
             FileNotFoundError: if there is no such file.
             ValueError: if the file is no motion template, is damaged, or was written by a newer version.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"Motion template {str(path)!r} does not exist.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{str(path)!r} cannot be read as a safetensors file: {error}.") from error
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"{str(path)!r} is not a motion template (its format is {metadata.get('format')!r}).")
-        facts = json.loads(metadata["facts"])
-        if facts["version"] > VERSION:
-            raise ValueError(f"{str(path)!r} has version {facts['version']}, this library reads up to {VERSION}.")
+        tensors, facts = read_motion_file(path, FORMAT, VERSION)
         _check(tensors, path)
         return cls(FaceCoefficients(**tensors), facts["fps"], facts["size"], facts["layout"])
 

@@ -106,12 +106,57 @@ class _Axes:
     size: Tensor
 
 
+@dataclass(frozen=True)
+class Background:
+    """
+    What is behind a body in all frames of a clip, so that it stands still and is made once.
+
+    Args:
+        picture (`Tensor` of shape (1, 3, H, W)): The source without its body.
+        erased (`Tensor` of shape (1, 1, H, W)): Where the body was taken away, in [0, 1].
+    """
+
+    picture: Tensor
+    erased: Tensor
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Background":
+        """The same on another device, in another type."""
+        return Background(self.picture.to(device, dtype), self.erased.to(device, dtype))
+
+
+def still_background(
+    source: Tensor,
+    source_keypoints: Tensor,
+    driving_keypoints: Tensor,
+    source_visibility: Tensor | None = None,
+    driving_visibility: Tensor | None = None,
+) -> Background:
+    """The background of a clip: limbs that move in any of its frames are taken away, others stay.
+
+    Args:
+        source (`Tensor` of shape (1, 3, H, W)): Picture.
+        source_keypoints (`Tensor` of shape (1, K, 2)), driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
+        source_visibility (`Tensor` of shape (1, K)), driving_visibility (`Tensor` of shape (T, K)), *optional*: 0 for a
+            missing point.
+    """
+    height, width = source.shape[2:]
+    aspect = (width - 1) / (height - 1)
+    limbs = LIMBS[source_keypoints.shape[1]]
+    here = _axes(source_keypoints, source_visibility, aspect, limbs)
+    there = _axes(driving_keypoints, driving_visibility, aspect, limbs)
+    moving = _moving(here, there).amax(0, keepdim=True)
+    old = _distance(here, limbs, height, width, aspect, ERASE_MARGIN)
+    erased = _coverage(old, moving).unflatten(1, (height, width))[:, None]
+    return Background(inpaint(source.float(), 1 - erased).to(source.dtype), erased.to(source.dtype))
+
+
 def move_limbs(
     source: Tensor,
     source_keypoints: Tensor,
     driving_keypoints: Tensor,
     source_visibility: Tensor | None = None,
     driving_visibility: Tensor | None = None,
+    background: Background | None = None,
 ) -> MovedBody:
     """Move the parts of the body in `source` to the driving pose.
 
@@ -123,6 +168,7 @@ def move_limbs(
         source (`Tensor` of shape (B, 3, H, W)): Picture.
         source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
         source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+        background ([`Background`], *optional*): What is behind the body; by default it is made of the source.
     """
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
@@ -138,10 +184,13 @@ def move_limbs(
     coverage = _coverage(distance + hidden).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     parts = _sample_parts(source, places, share, aspect)
-    old = _distance(here, limbs, height, width, aspect, ERASE_MARGIN)
-    erased = _coverage(old, _moving(here, there)).unflatten(1, (height, width))[:, None]
-    background = inpaint(source.float(), 1 - erased)
-    return MovedBody(*(value.to(source.dtype) for value in (parts, background, coverage, erased)))
+    if background is not None:
+        behind, erased = (value.expand(len(source), -1, -1, -1) for value in (background.picture, background.erased))
+    else:
+        old = _distance(here, limbs, height, width, aspect, ERASE_MARGIN)
+        erased = _coverage(old, _moving(here, there)).unflatten(1, (height, width))[:, None]
+        behind = inpaint(source.float(), 1 - erased)
+    return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
 
 
 def body_coverage(
@@ -338,6 +387,7 @@ __all__ = [
     "BODY18_LIMBS",
     "CLOTHED",
     "LIMBS",
+    "Background",
     "Limb",
     "MovedBody",
     "body_coverage",
@@ -345,4 +395,5 @@ __all__ = [
     "compose",
     "move_limbs",
     "pose_distance",
+    "still_background",
 ]

@@ -2,8 +2,9 @@
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +14,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
-from ..models.modeling_adaat import AdaATGenerator
-from ..processing.image_processing_adaat import to_uint8
+from ..models.limb_warp import Background
+from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
+from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
+from ..processing.images import ImageInput
+from ..video import check_writable
 
 
 class AdaATPipeline(DiffusionPipeline):
@@ -62,6 +66,30 @@ class AdaATPipeline(DiffusionPipeline):
             kwargs[name] = _load_component(component, repository, name, hub, kwargs)
         return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
 
+    def check_request(
+        self,
+        sources: Sequence[ImageInput],
+        batch_size: int,
+        output: str | PathLike[str] | None,
+        output_type: str,
+        names: list[str],
+    ) -> None:
+        """Raise `ValueError` for arguments that would fail later, before anything expensive happens."""
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"output_type is {output_type!r}, expected one of {OUTPUT_TYPES}.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, expected at least 1.")
+        if output is not None:
+            check_writable(Path(output))
+            if len(sources) != 1:
+                raise ValueError(f"output takes one source picture, but {len(sources)} were given.")
+        unknown = set(names) - set(self._callback_tensor_inputs)
+        if unknown:
+            raise ValueError(f"Callbacks can get {self._callback_tensor_inputs}, but not {sorted(unknown)}.")
+
+    def _bar_settings(self) -> dict[str, Any]:
+        return dict(getattr(self, "_progress_bar_config", {}))
+
     def paint(
         self, source: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor, batch_size: int = 4
     ) -> Iterator[np.ndarray]:
@@ -73,8 +101,13 @@ class AdaATPipeline(DiffusionPipeline):
         for images in self.paint_tensors(source, source_keypoints, driving_keypoints, batch_size=batch_size):
             yield to_uint8(images.permute(0, 2, 3, 1).numpy())
 
+    def paint_tensors(self, *args: Any, **kwargs: Any) -> Iterator[Tensor]:
+        """The pictures (B, 3, H, W) of [`~AdaATPipeline.paint_outputs`] in [0, 1], float32, on the CPU."""
+        for found in self.paint_outputs(*args, **kwargs):
+            yield found.images.float().clamp(0, 1).cpu()
+
     @torch.no_grad()
-    def paint_tensors(
+    def paint_outputs(
         self,
         source: Tensor,
         source_keypoints: Tensor,
@@ -82,7 +115,8 @@ class AdaATPipeline(DiffusionPipeline):
         source_visibility: Tensor | None = None,
         driving_visibility: Tensor | None = None,
         batch_size: int = 4,
-    ) -> Iterator[Tensor]:
+        background: Background | None = None,
+    ) -> Iterator[AdaATGeneratorOutput]:
         """Paint a subject in many poses.
 
         Args:
@@ -91,9 +125,10 @@ class AdaATPipeline(DiffusionPipeline):
             driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
             source_visibility, driving_visibility (`Tensor`, *optional*): As the key points, without their last dimension.
             batch_size (`int`, *optional*, defaults to 4): Poses per pass.
+            background ([`Background`], *optional*): What stays behind the body in all poses (see [`still_background`]).
 
         Yields:
-            `Tensor` of shape (B, 3, H, W): the pictures of each batch in [0, 1], float32, on the CPU.
+            [`AdaATGeneratorOutput`]: what the network returns for each batch.
         """
         device, dtype = self._execution_device, self.generator.dtype
         count = self.generator.config.num_keypoints
@@ -104,14 +139,14 @@ class AdaATPipeline(DiffusionPipeline):
         }
         if source_visibility is not None:
             fixed["source_visibility"] = source_visibility.to(device).narrow(dim, 0, count)
+        behind = None if background is None else background.to(device, dtype)
         for start in range(0, len(driving_keypoints), batch_size):
             poses = driving_keypoints[start : start + batch_size, :count].to(device)
             seen = None
             if driving_visibility is not None:
                 seen = driving_visibility[start : start + batch_size, :count].to(device)
             sources = {name: value.expand(len(poses), *value.shape) for name, value in fixed.items()}
-            images = self.generator(**sources, driving_keypoints=poses, driving_visibility=seen).images
-            yield images.float().clamp(0, 1).cpu()
+            yield self.generator(**sources, driving_keypoints=poses, driving_visibility=seen, background=behind)
 
 
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")

@@ -89,8 +89,8 @@ def read_driving(
         track, own = read_landmark_file(driving)
         rate = fps or own or DEFAULT_FPS
     else:
-        frames, rate, sound = _open_frames(driving, fps)
-        track = track_face(_counted(frames, progress), landmarker(), face_index)
+        frames, rate, sound = open_frames(driving, fps)
+        track = track_face(counted(frames, progress), landmarker(), face_index)
     coefficients = fit_track(track, fitter, size)
     rate = Fraction(rate).limit_denominator(100_000)
     return DrivingMotion(smooth(coefficients, float(rate)) if smoothing else coefficients, rate, sound)
@@ -115,7 +115,7 @@ def _from_template(
     return DrivingMotion(moved, Fraction(fps or template.fps).limit_denominator(100_000))
 
 
-def _open_frames(
+def open_frames(
     driving: Any, fps: Fraction | float | None
 ) -> tuple[Iterable[np.ndarray], Fraction | float, Path | None]:
     if isinstance(driving, (str, Path)):
@@ -140,7 +140,7 @@ def _folder_frames(folder: Path) -> Iterable[np.ndarray]:
     return (load_image(path) for path in files)
 
 
-def _counted(frames: Iterable[np.ndarray], progress: Callable[[int], Any] | None) -> Iterable[np.ndarray]:
+def counted(frames: Iterable[np.ndarray], progress: Callable[[int], Any] | None) -> Iterable[np.ndarray]:
     for number, frame in enumerate(frames, 1):
         yield frame
         if progress is not None:

@@ -1,6 +1,5 @@
 """What the pipelines that animate a face in a photograph share: components, painting, putting frames together."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,15 +15,14 @@ from ..control.face_model import AdaATFaceModel
 from ..control.fitting import FaceFitter
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_landmarker import AdaATLandmarker
-from ..processing.image_processing_adaat import OUTPUT_TYPES, AdaATImageProcessor
-from ..processing.images import ImageInput
+from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.landmarks import FaceLandmarker
 from ..processing.landmarks_torch import TorchLandmarker
 from ..processing.photo import NoFaceError
-from ..video import VideoWriter, check_writable
 from .base import AdaATPipeline
+from .collecting import FrameTarget, collect_frames
 from .driving import DrivingInput, DrivingMotion, read_driving
-from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, LazyFrames, SoundFile, VideoFrames
+from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, SoundFile
 from .sources import SourcePhoto
 
 
@@ -73,22 +71,6 @@ class FaceAnimationPipeline(AdaATPipeline):
         )
         self.size = int(image_processor.size["height"])
 
-    def check_request(
-        self, sources: list[ImageInput], batch_size: int, output: str | Path | None, output_type: str, names: list[str]
-    ) -> None:
-        """Raise `ValueError` for arguments that would fail later, before anything expensive happens."""
-        if output_type not in OUTPUT_TYPES:
-            raise ValueError(f"output_type is {output_type!r}, expected one of {OUTPUT_TYPES}.")
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, expected at least 1.")
-        if output is not None:
-            check_writable(output)
-            if len(sources) != 1:
-                raise ValueError(f"output takes one source picture, but {len(sources)} were given.")
-        unknown = set(names) - set(self._callback_tensor_inputs)
-        if unknown:
-            raise ValueError(f"Callbacks can get {self._callback_tensor_inputs}, but not {sorted(unknown)}.")
-
     def own_landmarker(self) -> FaceLandmarker:
         """The pipeline's landmark detector, on its device.
 
@@ -118,9 +100,6 @@ class FaceAnimationPipeline(AdaATPipeline):
             shown = ", ".join(map(str, drive.missing[:10])) + (", ..." if len(drive.missing) > 10 else "")
             raise NoFaceError(f"The driver shows no face in {len(drive.missing)} frames: {shown}.")
         return drive
-
-    def _bar_settings(self) -> dict[str, Any]:
-        return dict(getattr(self, "_progress_bar_config", {}))
 
     def paint_photo(
         self,
@@ -181,22 +160,7 @@ class FaceAnimationPipeline(AdaATPipeline):
         started: float,
     ) -> AdaATPipelineOutput:
         """Put the painted crops into the photograph, and write them where `output` says so."""
-        painting_at = time.perf_counter()
-        finish = (lambda frame: frame[0]) if crop_only else photo.compose
-        path = None
-        if output is not None:
-            extent = photo.faces[0].crop.shape if crop_only else photo.picture.shape
-            with VideoWriter(output, fps, extent[1], extent[0], sound) as writer:
-                for frame in crops:
-                    writer.write(finish(frame))
-            path = Path(output)
-            frames: Any = VideoFrames(path, statistics.frames)
-        else:
-            kept = list(crops)
-            frames = LazyFrames(len(kept), lambda number: finish(kept[number]))
-        now = time.perf_counter()
-        statistics.seconds.update(painting=now - painting_at, total=now - started)
-        if output_type != "pil":
-            tensor = torch.from_numpy(np.stack(list(frames.arrays()))).permute(0, 3, 1, 2).float() / 255
-            frames = self.image_processor.postprocess(tensor, output_type)
-        return AdaATPipelineOutput(frames, fps, statistics, sound, path)
+        finish: Callable[[list[np.ndarray]], np.ndarray] = (lambda frame: frame[0]) if crop_only else photo.compose
+        extent = photo.faces[0].crop.shape[:2] if crop_only else photo.picture.shape[:2]
+        target = FrameTarget(fps, sound, None if output is None else Path(output), output_type)
+        return collect_frames(crops, finish, extent, target, statistics, started)

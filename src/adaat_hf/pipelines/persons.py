@@ -11,7 +11,7 @@ import torch
 
 from ..control.body_placement import place_pose
 from ..processing.body_keypoints import LAYOUT_BY_COUNT, BodyDetector, BodyKeypoints
-from ..processing.images import ImageInput, load_image
+from ..processing.images import ImageInput, limit_size, load_image
 from ..processing.person_crop import PersonBox, person_box, shift_inside
 from ..processing.pose_files import POSE_SUFFIXES, BodyPose, PoseError, as_pose, read_pose_file
 
@@ -56,7 +56,11 @@ class SourcePerson:
 
 
 def read_source_person(
-    image: ImageInput, detector: BodyDetector | None, choice: int | str = "largest", pose: PoseInput | None = None
+    image: ImageInput,
+    detector: BodyDetector | None,
+    choice: int | str = "largest",
+    pose: PoseInput | None = None,
+    max_size: int | None = None,
 ) -> SourcePerson:
     """Read a photograph and find the person.
 
@@ -65,17 +69,21 @@ def read_source_person(
         detector ([`BodyDetector`], *optional*): Needed unless `pose` is given.
         choice (`int` or `str`, *optional*, defaults to `"largest"`): `"largest"`, or a number counted from the largest.
         pose (*optional*): The person's pose in pixels of the photograph, instead of detecting it.
+        max_size (`int`, *optional*): A larger photograph is reduced to this longer side.
 
     Raises:
         NoPersonError: if no person is found, or the chosen one does not exist.
         PoseError: if the given pose has no point inside the photograph.
     """
-    picture = load_image(image)
+    whole = load_image(image)
+    picture = limit_size(whole, max_size)
     height, width = picture.shape[:2]
     if pose is None:
         found = _detect(picture, detector, choice, "source picture")
     else:
         (found,) = read_poses(pose, None)
+        # Points without a picture of their own are pixels of the photograph as it was given.
+        found = BodyPose(found.points, found.visibility, found.size or whole.shape[:2])
     points = _rescaled(found, height, width)
     shown = found.visibility * _inside(points, height, width)
     if not shown.any():
@@ -192,3 +200,14 @@ def _choose(found: Sequence[Any], choice: int | str, where: str) -> Any:
 def is_framed(picture: np.ndarray, aspect: float) -> bool:
     """Whether a picture's width is `aspect` times its height, nearly."""
     return abs(picture.shape[1] / picture.shape[0] / aspect - 1) < FRAMED_TOLERANCE
+
+
+def one_for_each(source_pose: PoseInput | None, count: int) -> list[Any]:
+    """A given pose, or `None`, for each of `count` source pictures."""
+    if source_pose is None:
+        return [None] * count
+    if count == 1:
+        return [source_pose]
+    if not isinstance(source_pose, (list, tuple)) or len(source_pose) != count:
+        raise ValueError(f"There are {count} source pictures, so source_pose must be a list of {count} poses.")
+    return list(source_pose)

@@ -96,11 +96,12 @@ class AnimationStatistics:
 
     Args:
         frames (`int`): Frames written; always as many as the driver has.
-        frames_without_face (`tuple[int, ...]`): Numbers of the driver's frames in which no face was found.
+        frames_without_face (`tuple[int, ...]`): Numbers of the driver's frames in which no face (or person) was found.
         frame_policy (`str`): What was done with them.
         device (`str`): Where the network ran.
         seconds (`dict[str, float]`): Time spent on `driving` (reading, landmarks, fitting), `painting` (network) and
             `total`.
+        subject (`str`): What is looked for: `"face"` or `"person"`.
     """
 
     frames: int
@@ -108,11 +109,12 @@ class AnimationStatistics:
     frame_policy: str = "hold"
     device: str = "cpu"
     seconds: dict[str, float] = field(default_factory=dict)
+    subject: str = "face"
 
     def __str__(self) -> str:
         missing = len(self.frames_without_face)
         rate = self.frames / max(self.seconds.get("total", 0.0), 1e-9)
-        note = f", {missing} without a face ({self.frame_policy})" if missing else ""
+        note = f", {missing} without a {self.subject} ({self.frame_policy})" if missing else ""
         return f"{self.frames} frames on {self.device} at {rate:.1f} frames/s{note}"
 
 

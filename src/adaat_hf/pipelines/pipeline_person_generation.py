@@ -21,7 +21,16 @@ from ..processing.images import ImageInput, as_images, load_image, save_image
 from ..processing.landmarks_torch import TorchBodyDetector
 from ..processing.person_crop import PersonBox, cut_person
 from .base import AdaATPipeline
-from .persons import FITS, PoseInput, SourcePerson, is_framed, place_poses, read_poses, read_source_person
+from .persons import (
+    FITS,
+    PoseInput,
+    SourcePerson,
+    is_framed,
+    one_for_each,
+    place_poses,
+    read_poses,
+    read_source_person,
+)
 
 
 @dataclass
@@ -155,7 +164,7 @@ class PersonGenerationPipeline(AdaATPipeline):
         names = callback_on_step_end_tensor_inputs or self._callback_tensor_inputs
         self.check_inputs(images, size, fit, batch_size, output_type, names)
         finder = detector or self.own_detector()
-        given = _one_for_each(source_pose, len(images))
+        given = one_for_each(source_pose, len(images))
         people = [read_source_person(image, finder, person, own) for image, own in zip(images, given, strict=True)]
         poses = read_poses(pose, finder, pose_person)
         placed = place_poses(poses, people[0], fit)
@@ -248,16 +257,6 @@ class PersonGenerationPipeline(AdaATPipeline):
                     tensors = {"images": batch}
                     callback(self, number, sum(map(len, pictures)), {name: tensors[name] for name in names})
         return torch.cat(pictures)
-
-
-def _one_for_each(source_pose: PoseInput | None, count: int) -> list[Any]:
-    if source_pose is None:
-        return [None] * count
-    if count == 1:
-        return [source_pose]
-    if not isinstance(source_pose, (list, tuple)) or len(source_pose) != count:
-        raise ValueError(f"There are {count} source pictures, so source_pose must be a list of {count} poses.")
-    return list(source_pose)
 
 
 __all__ = ["PersonGenerationOutput", "PersonGenerationPipeline"]

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 
 from ..control.coefficients import FaceCoefficients
 from ..control.fitting import FaceFitter
 from ..processing.crop import FaceBox, cut_out, face_box, paste_back
-from ..processing.images import ImageInput, load_image
+from ..processing.images import ImageInput, limit_size, load_image
 from ..processing.landmarks import FaceLandmarker, FaceLandmarks
 from ..processing.photo import MIN_FACE_PIXELS, NoFaceError, find_faces
 
@@ -72,10 +71,7 @@ def read_source(
         NoFaceError: if no face is found, or the chosen one does not exist or is too small.
         ValueError: if `choice` is unknown.
     """
-    picture = load_image(image)
-    shrink = max_size / max(picture.shape[:2]) if max_size else 1.0
-    if shrink < 1:
-        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    picture = limit_size(load_image(image), max_size)
     chosen = choose_faces(find_faces(picture, landmarker), choice)
     return SourcePhoto(picture, [_source_face(picture, face, fitter, size) for face in chosen])
 

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
@@ -106,6 +107,12 @@ def check_image_name(path: str | Path) -> None:
         raise ImageError(f"The output is {str(path)!r}, expected a name that ends in one of {IMAGE_SUFFIXES}.")
     if not path.parent.is_dir():
         raise ImageError(f"The folder {str(path.parent)!r} of the output does not exist.")
+
+
+def limit_size(picture: np.ndarray, max_size: int | None) -> np.ndarray:
+    """A picture (H, W, 3), reduced to this longer side if it is larger."""
+    shrink = max_size / max(picture.shape[:2]) if max_size else 1.0
+    return cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else picture
 
 
 def save_image(picture: np.ndarray, path: str | Path) -> Path:

@@ -66,6 +66,12 @@ def person_box(points: np.ndarray, visibility: np.ndarray, aspect: float) -> Per
     return PersonBox(float(centre[0] - width / 2), float(centre[1] - height / 2), float(width), float(height))
 
 
+def natural_aspect(points: np.ndarray, visibility: np.ndarray) -> float:
+    """Width in units of height of the tightest [`person_box`] around poses."""
+    narrow, wide = (person_box(points, visibility, aspect) for aspect in (1e-3, 1e3))
+    return narrow.width / wide.height
+
+
 def shift_inside(box: PersonBox, height: int, width: int, shown: np.ndarray | None = None) -> PersonBox:
     """Move a box into a picture of that size as far as it fits; a larger one is centred.
 

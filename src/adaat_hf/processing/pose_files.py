@@ -104,7 +104,7 @@ def as_pose(
     if check_order:
         if (count := int((seen > 0).sum())) < MIN_POINTS:
             raise PoseError(f"{count} of {BODY18.count} points are there, at least {MIN_POINTS} are needed.")
-        _check_order(body, seen)
+        check_point_order(body, seen)
     return BodyPose(body, seen, size)
 
 
@@ -152,7 +152,7 @@ def _in_pixels(values: np.ndarray, seen: np.ndarray, size: tuple[int, int] | Non
     return values * np.array([size[1], size[0]], np.float32) - 0.5
 
 
-def _check_order(points: np.ndarray, seen: np.ndarray) -> None:
+def check_point_order(points: np.ndarray, seen: np.ndarray) -> None:
     """A wrong order makes bones run back and forth through the whole body."""
     there = points[seen > 0]
     shortest = _shortest_tree(there)

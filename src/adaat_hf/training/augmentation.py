@@ -63,9 +63,7 @@ def augment(
     return pictures, points, visibility
 
 
-def recolour_clothes(
-    pictures: Tensor, points: Tensor, visibility: Tensor, random: np.random.Generator
-) -> Tensor:
+def recolour_clothes(pictures: Tensor, points: Tensor, visibility: Tensor, random: np.random.Generator) -> Tensor:
     """Give a person other clothes, as far as colours go: trunk and thighs change hue, strength and brightness alike in all
     pictures, so that a network cannot learn the clothes of its few subjects by heart.
 

@@ -67,9 +67,7 @@ def prepare_motion(
     return Counter({split: len(found) for split, found in splits.items()}), left_out
 
 
-def cut_clip(
-    file: Path, output: Path, detector: BodyDetector, size: tuple[int, int], count: int
-) -> list[PosedImage]:
+def cut_clip(file: Path, output: Path, detector: BodyDetector, size: tuple[int, int], count: int) -> list[PosedImage]:
     """Cut `count` frames of a video around the followed person, all alike, and write them as pictures."""
     reader = VideoReader(file)
     wanted = np.linspace(0, reader.frame_estimate - 1, count).astype(int)

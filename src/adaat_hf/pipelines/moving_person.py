@@ -1,0 +1,135 @@
+"""What is prepared once for a clip of a moving person: the part of the photograph to paint, its key points, its background."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models.detail import DetailSource
+from ..models.limb_warp import Background, still_background
+from ..models.modeling_adaat import AdaATGeneratorOutput
+from ..processing.image_processing_adaat import AdaATImageProcessor
+from ..processing.person_crop import PersonBox, cut_person, natural_aspect
+from .persons import SourcePerson
+
+
+# Width of the painted part in units of its height.
+NARROWEST, WIDEST = 0.5, 1.4
+# Detail is added up to this many times the painted size; below the second factor there is none to add.
+LARGEST_DETAIL, LEAST_DETAIL = 3.0, 1.1
+
+
+@dataclass(frozen=True)
+class _View:
+    """The sources (S, 3, H, W), their key points and those of all frames, at one size; points in [-1, 1]."""
+
+    pictures: Tensor
+    points: Tensor
+    seen: Tensor
+    driving: Tensor
+    driving_seen: Tensor
+
+
+@dataclass(frozen=True)
+class MovingPerson:
+    """A person in front of a background, with the poses of a clip.
+
+    Args:
+        box ([`PersonBox`]): The part of the photograph that is painted.
+        size (`tuple[int, int]`): Height and width of the finished pictures.
+        untouched (`np.ndarray` of shape (H, W, 3)): That part of the photograph as it is, uint8.
+        background ([`Background`]): What stays behind the person, as the network sees it.
+    """
+
+    box: PersonBox
+    size: tuple[int, int]
+    untouched: np.ndarray
+    background: Background
+    _small: _View
+    _large: _View | None
+
+    @classmethod
+    def prepare(
+        cls,
+        people: list[SourcePerson],
+        poses: np.ndarray,
+        seen: np.ndarray,
+        processor: AdaATImageProcessor,
+        height: int,
+        divisor: int,
+    ) -> "MovingPerson":
+        """Choose what to paint.
+
+        Args:
+            people (`list[SourcePerson]`): Photographs of the person; the first one is animated.
+            poses (`np.ndarray` of shape (T, 18, 2)), seen (`np.ndarray` of shape (T, 18)): The clip, in its pixels.
+            processor ([`AdaATImageProcessor`]): Prepares pictures and key points.
+            height (`int`): Height at which the network paints.
+            divisor (`int`): What its height and width must be multiples of.
+        """
+        first = people[0]
+        tall, wide = first.picture.shape[:2]
+        # What lies beyond the photograph is not shown, so it needs no room.
+        inside = np.clip(poses, 0, [wide - 1, tall - 1])
+        around = np.concatenate([first.pose.points[None], inside])
+        shown = np.concatenate([first.pose.visibility[None], seen * (first.pose.visibility > 0)])
+        aspect = float(np.clip(natural_aspect(around, shown), NARROWEST, WIDEST))
+        small = (height, max(1, round(height * aspect / divisor)) * divisor)
+        aspect = small[1] / small[0]
+        boxes = [first.frame(list(inside), list(seen), aspect, crop=True)]
+        boxes += [other.frame([], [], aspect, crop=True) for other in people[1:]]
+        detail = min(boxes[0].height / small[0], LARGEST_DETAIL)
+        large = (round(small[0] * detail), round(small[1] * detail)) if detail > LEAST_DETAIL else small
+        views = {size: _view(people, boxes, poses, seen, processor, size) for size in {small, large}}
+        view = views[small]
+        one = slice(0, 1)
+        background = still_background(
+            view.pictures[one], view.points[one], view.driving, view.seen[one], view.driving_seen
+        )
+        untouched = cut_person(first.picture, boxes[0], *large)
+        return cls(boxes[0], large, untouched, background, view, views[large] if large != small else None)
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Arguments of [`~AdaATPipeline.paint_outputs`]; a single source has no dimension of its own."""
+        view = self._small
+        own = (view.pictures, view.points, view.seen)
+        source, points, seen = own if len(view.pictures) > 1 else (value[0] for value in own)
+        return source, points, view.driving, seen, view.driving_seen
+
+    def details(self, device: torch.device) -> DetailSource | None:
+        """Where the finished pictures' detail comes from; `None` if the photograph has no more than the network paints."""
+        view = self._large
+        if view is None:
+            return None
+        values = (view.pictures, view.points, view.seen, view.driving, view.driving_seen)
+        return DetailSource.of_clip(*(value.to(device) for value in values))
+
+    def finished(self, found: AdaATGeneratorOutput, details: DetailSource | None, start: int) -> Tensor:
+        """Pictures (B, 3, H, W) in [0, 1] of what the network returned for the frames from `start` on."""
+        painted = found.images.float().clamp(0, 1)
+        if details is None or self._large is None:
+            return painted
+        frames = slice(start, start + len(painted))
+        driving, seen = (
+            values[frames].to(painted.device) for values in (self._large.driving, self._large.driving_seen)
+        )
+        shares = None if found.source_shares is None else found.source_shares.float()
+        return details.add(painted, driving, seen, shares)
+
+
+def _view(
+    people: list[SourcePerson],
+    boxes: list[PersonBox],
+    poses: np.ndarray,
+    seen: np.ndarray,
+    processor: AdaATImageProcessor,
+    size: tuple[int, int],
+) -> _View:
+    crops = [cut_person(person.picture, box, *size) for person, box in zip(people, boxes, strict=True)]
+    pixels = processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")["pixel_values"]
+    own = [box.points_to_crop(person.pose.points, *size) for person, box in zip(people, boxes, strict=True)]
+    points = processor.normalize_keypoints(torch.from_numpy(np.stack(own)), *size)
+    driving = processor.normalize_keypoints(torch.from_numpy(boxes[0].points_to_crop(poses, *size)), *size)
+    shown = torch.from_numpy(np.stack([person.pose.visibility for person in people])).float()
+    return _View(pixels.float(), points, shown, driving, torch.from_numpy(seen).float())
