@@ -6,7 +6,8 @@ from conftest import PERSON, tiny_config
 from huggingface_hub.errors import StrictDataclassError
 
 from adaat_hf import AdaATConfig, AdaATGenerator
-from adaat_hf.models.limb_warp import body_coverage, body_size, compose, move_limbs, pose_distance
+from adaat_hf.models.limb_warp import compose, move_limbs
+from adaat_hf.models.limbs import body_coverage, body_size, pose_distance
 
 
 HEIGHT, WIDTH = 96, 64

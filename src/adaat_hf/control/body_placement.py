@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..models.limb_warp import body_size
+from ..models.limbs import body_size
 from ..processing.body_keypoints import HIPS, NECK
 from ..processing.pose_files import BodyPose, PoseError
 

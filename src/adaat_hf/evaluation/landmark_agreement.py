@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import torch
 
-from ..models.limb_warp import body_size
+from ..models.limbs import body_size
 from ..processing.body_keypoints import BodyKeypoints
 from ..processing.boxes import intersection_over_union
 from ..processing.landmarks import FaceLandmarks, Landmarks

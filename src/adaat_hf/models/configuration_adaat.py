@@ -5,7 +5,7 @@ from typing import Any, Literal
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .limb_warp import LIMBS
+from .limbs import LIMBS
 
 
 @strict

@@ -17,7 +17,8 @@ from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
 from .brow_guards import with_brow_guards
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
-from .limb_warp import Background, compose, move_limbs, pose_distance
+from .limb_warp import Background, compose, move_limbs
+from .limbs import pose_distance
 from .mouth_interior import MouthInterior, start_texture
 from .operator import start_constant
 

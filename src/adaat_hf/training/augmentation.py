@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as T
 
-from ..models.limb_warp import CLOTHED, body_coverage
+from ..models.limbs import CLOTHED, body_coverage
 
 
 @dataclass(frozen=True)

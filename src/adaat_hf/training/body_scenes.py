@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..models.limb_warp import body_coverage
+from ..models.limbs import body_coverage
 from ..processing.body_keypoints import BODY18, BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..models.limb_warp import pose_distance
+from ..models.limbs import pose_distance
 from ..processing.body_keypoints import BodyDetector
 from ..processing.body_tracking import BodyTrack, track_body
 from ..processing.person_crop import cut_person, person_box, shift_inside

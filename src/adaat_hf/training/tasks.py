@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..control.face_model import AdaATFaceModel
-from ..models.limb_warp import body_coverage
+from ..models.limbs import body_coverage
 from .arguments import TrainingArguments
 from .data import PairDataset, fixed_pairs, select_clips
 from .image_pairs import ImagePairDataset

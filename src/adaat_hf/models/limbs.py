@@ -1,0 +1,237 @@
+"""A body as rigid limbs: capsules along axes between key points, their coverage, and measures of body and pose."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+# How fast a part's coverage falls off at its outline, in units of its radius.
+SOFTNESS = 0.12
+# A foreshortened limb counts as at least this long, in body sizes: its picture cannot be stretched without end.
+SHORTEST = 0.08
+
+
+@dataclass(frozen=True)
+class Limb:
+    """One rigid part of a body: a capsule along an axis.
+
+    Args:
+        start, end (`tuple[int, ...]`): Key points whose visible mean is an end of the axis.
+        typical (`float`): Length of the axis in body sizes when seen from the side.
+        radius (`float`): Half the thickness in body sizes.
+        beyond (`float`, *optional*, defaults to 0.0): How far the part goes on beyond its end, in axis lengths (a hand
+            beyond the wrist).
+        across (`tuple[int, int]`, *optional*): Key points whose distance scales the thickness, otherwise the body's size
+            does.
+        rank (`float`, *optional*, defaults to 0.0): Preference where parts overlap, in radii.
+    """
+
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+    typical: float
+    radius: float
+    beyond: float = 0.0
+    across: tuple[int, int] | None = None
+    rank: float = 0.0
+
+
+# The 18 points of OpenPose's COCO model; the body's size is the distance from the hips to the shoulders.
+BODY18_LIMBS = (
+    Limb((2, 5), (8, 11), 1.0, 0.38, beyond=0.12, across=(2, 5)),
+    Limb((1, 2, 5), (0, 14, 15, 16, 17), 0.42, 0.24, beyond=0.45),
+    Limb((8,), (9,), 0.85, 0.22),
+    Limb((9,), (10,), 0.8, 0.15, beyond=0.28),
+    Limb((11,), (12,), 0.85, 0.22),
+    Limb((12,), (13,), 0.8, 0.15, beyond=0.28),
+    Limb((2,), (3,), 0.6, 0.14, rank=0.3),
+    Limb((3,), (4,), 0.5, 0.12, beyond=0.5, rank=0.5),
+    Limb((5,), (6,), 0.6, 0.14, rank=0.3),
+    Limb((6,), (7,), 0.5, 0.12, beyond=0.5, rank=0.5),
+)
+LIMBS = {18: BODY18_LIMBS}
+# Numbers of the parts that clothes mostly cover: trunk and thighs.
+CLOTHED = (0, 2, 4)
+
+
+@dataclass(frozen=True)
+class LimbAxes:
+    """Axes of all limbs in one picture, in units of half its height: (B, L, 2), (B, L, 2), (B, L), (B, L), (B,)."""
+
+    start: Tensor
+    end: Tensor
+    thickness: Tensor
+    seen: Tensor
+    size: Tensor
+
+
+def body_coverage(
+    keypoints: Tensor,
+    visibility: Tensor | None,
+    height: int,
+    width: int,
+    margin: float = 1.0,
+    parts: tuple[int, ...] | None = None,
+) -> Tensor:
+    """Where a body is, by its limbs' capsules.
+
+    Args:
+        keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
+        visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+        height, width (`int`): Size of the map.
+        margin (`float`, *optional*, defaults to 1.0): Factor of the limbs' thickness.
+        parts (`tuple[int, ...]`, *optional*): Numbers of the limbs that count, in the order of the layout's `LIMBS`.
+
+    Returns:
+        `Tensor` of shape (B, 1, H, W): in [0, 1].
+    """
+    aspect = (width - 1) / (height - 1)
+    limbs = LIMBS[keypoints.shape[1]]
+    axes = limb_axes(keypoints, visibility, aspect, limbs)
+    distance = limb_distance(axes, limbs, height, width, aspect, margin)
+    counted = distance if parts is None else distance[:, list(parts)]
+    return joined_coverage(counted).unflatten(1, (height, width))[:, None]
+
+
+def limb_distance(
+    axes: LimbAxes, limbs: tuple[Limb, ...], height: int, width: int, aspect: float, margin: float
+) -> Tensor:
+    """Distance of all pixels from the limbs in radii (B, L, P)."""
+    pixels = picture_positions(height, width, aspect, axes.start.device)
+    return limb_frames(pixels, axes, limbs, margin)[1] + hidden_distance(axes.seen)
+
+
+def hidden_distance(seen: Tensor) -> Tensor:
+    """Distance (B, L, 1) that keeps unseen limbs (B, L) out of everything."""
+    return (1 - seen)[..., None] * 1e4
+
+
+def limb_axes(keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs: tuple[Limb, ...]) -> LimbAxes:
+    points = keypoints.float() * keypoints.new_tensor([aspect, 1.0]).float()
+    seen = torch.ones_like(points[..., 0]) if visibility is None else (visibility > 0).float()
+    start, end, present = _ends(points, seen, limbs)
+    size = _size(start, end, present, limbs).clamp_min(0.05)
+    thickness = [_width(points, seen, limb.across, size) if limb.across is not None else size for limb in limbs]
+    return LimbAxes(start, end, torch.stack(thickness, 1), present, size)
+
+
+def body_size(keypoints: Tensor, visibility: Tensor) -> Tensor:
+    """Distance from hips to shoulders of a body, as if seen without foreshortening.
+
+    Args:
+        keypoints (`Tensor` of shape (B, K, 2)): In pixels; K must be a layout in `LIMBS`.
+        visibility (`Tensor` of shape (B, K)): 0 for a missing point.
+
+    Returns:
+        `Tensor` of shape (B,): in pixels; 0 where no limb is seen.
+    """
+    limbs = LIMBS[keypoints.shape[1]]
+    return _size(*_ends(keypoints.float(), (visibility > 0).float(), limbs), limbs)
+
+
+def _ends(points: Tensor, seen: Tensor, limbs: tuple[Limb, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ends (B, L, 2) of all limbs, and whether both are seen (B, L)."""
+    ends = [[_mean(points, seen, members) for members in (limb.start, limb.end)] for limb in limbs]
+    start, end = (torch.stack([pair[side][0] for pair in ends], 1) for side in (0, 1))
+    return start, end, torch.stack([pair[0][1] * pair[1][1] for pair in ends], 1)
+
+
+def _size(start: Tensor, end: Tensor, present: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """Projection only shortens limbs, so the longest ones, measured by what is typical, tell the body's size."""
+    typical = torch.tensor([limb.typical for limb in limbs], device=start.device)
+    longest = ((end - start).norm(dim=-1) / typical * present).topk(3, 1).values
+    return longest.sum(1) / (longest > 0).sum(1).clamp_min(1)
+
+
+def _mean(points: Tensor, seen: Tensor, members: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    weight = seen[:, members, None]
+    count = weight.sum(1)
+    return (points[:, members] * weight).sum(1) / count.clamp_min(1), (count[:, 0] > 0).float()
+
+
+def _width(points: Tensor, seen: Tensor, across: tuple[int, int], size: Tensor) -> Tensor:
+    """Seen width of a part as a share of its usual 0.75 body sizes, as a thickness."""
+    first, second = across
+    measured = (points[:, first] - points[:, second]).norm(dim=-1) / 0.75
+    both = seen[:, first] * seen[:, second]
+    return torch.maximum(torch.minimum(torch.where(both > 0, measured, size), 1.2 * size), 0.55 * size)
+
+
+def picture_positions(height: int, width: int, aspect: float, device: torch.device) -> Tensor:
+    """Positions (H * W, 2) of the pixels in units of half the height."""
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height, device=device),
+        torch.linspace(-aspect, aspect, width, device=device),
+        indexing="ij",
+    )
+    return torch.stack([x, y], -1).reshape(-1, 2)
+
+
+def limb_frames(pixels: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], margin: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Pixels along and across every axis (B, L, P, 2), and their distance from the capsule's axis in radii (B, L, P)."""
+    along, length = axis_directions(axes)
+    offset = pixels[None, None] - axes.start[:, :, None]
+    forward = (offset * along[:, :, None]).sum(-1)
+    normal = torch.stack([-along[..., 1], along[..., 0]], -1)
+    sideways = (offset * normal[:, :, None]).sum(-1)
+    beyond = torch.tensor([limb.beyond for limb in limbs], device=pixels.device)
+    radius = torch.tensor([limb.radius for limb in limbs], device=pixels.device) * axes.thickness * margin
+    reach = length * (1 + beyond)
+    past = forward - forward.clamp_min(0).minimum(reach[..., None])
+    distance = (past.square() + sideways.square() + 1e-12).sqrt() / radius[..., None]
+    return torch.stack([forward, sideways], -1), distance
+
+
+def axis_directions(axes: LimbAxes) -> tuple[Tensor, Tensor]:
+    """Unit vector (B, L, 2) and length (B, L) of every axis; a vanishing one points down."""
+    vector = axes.end - axes.start
+    length = vector.norm(dim=-1, keepdim=True)
+    down = torch.zeros_like(vector)
+    down[..., 1] = 1
+    direction = torch.where(length > 1e-4, vector / length.clamp_min(1e-4), down)
+    return direction, length[..., 0].maximum(SHORTEST * axes.size[:, None])
+
+
+def joined_coverage(distance: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Pixels that lie within limbs (B, P), by distances (B, L, P) in radii; limbs may be weighted (B, L)."""
+    inside = torch.sigmoid((1 - distance) / SOFTNESS)
+    return (inside if weight is None else inside * weight[..., None]).amax(1)
+
+
+def pose_distance(
+    source: Tensor, driving: Tensor, source_visibility: Tensor | None = None, driving_visibility: Tensor | None = None
+) -> Tensor:
+    """How much poses differ, wherever and however large the bodies are: the mean distance of the points around their common
+    centre, in units of the driving pose's spread. A driving point that the source lacks counts as one spread.
+
+    Args:
+        source, driving (`Tensor` of shape (B, K, 2)): Key points.
+        source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+
+    Returns:
+        `Tensor` of shape (B,).
+    """
+    ones = torch.ones_like(source[..., 0]).float()
+    wanted = ones if driving_visibility is None else (driving_visibility > 0).float()
+    both = wanted if source_visibility is None else wanted * (source_visibility > 0).float()
+    count = both.sum(1).clamp_min(1)
+    centred = []
+    for points in (source.float(), driving.float()):
+        centre = (points * both[..., None]).sum(1, keepdim=True) / count[:, None, None]
+        offset = points - centre
+        spread = ((offset.square().sum(-1) * both).sum(1) / count).sqrt().clamp_min(1e-3)
+        centred.append(offset / spread[:, None, None])
+    apart = (centred[0] - centred[1]).norm(dim=-1) * both + (wanted - both)
+    return apart.sum(1) / wanted.sum(1).clamp_min(1)
+
+
+__all__ = [
+    "BODY18_LIMBS",
+    "CLOTHED",
+    "LIMBS",
+    "Limb",
+    "LimbAxes",
+    "body_coverage",
+    "body_size",
+    "pose_distance",
+]
