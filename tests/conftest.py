@@ -8,7 +8,16 @@ import pytest
 import skimage.data
 import torch
 
-from adaat_hf import AdaATConfig, AdaATFaceModel, AdaATGenerator, FaceFitter, MotionTemplate
+from adaat_hf import (
+    AdaATBodyModel,
+    AdaATConfig,
+    AdaATFaceModel,
+    AdaATGenerator,
+    BodyFitter,
+    FaceFitter,
+    MotionTemplate,
+)
+from adaat_hf.control.body_model import load_body_model
 from adaat_hf.control.face_model import load_face_model
 
 
@@ -32,6 +41,16 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def face_model() -> AdaATFaceModel:
     return load_face_model("bundled/face")
+
+
+@pytest.fixture(scope="session")
+def body_model() -> AdaATBodyModel:
+    return load_body_model("bundled/person")
+
+
+@pytest.fixture(scope="session")
+def body_fitter(body_model: AdaATBodyModel) -> BodyFitter:
+    return BodyFitter(body_model)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .limb_layers import SourceLayers, take_apart
 from .limb_warp import Background, compose, move_limbs, still_background
+from .limbs import LIMBS, limb_axes
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,14 @@ class DetailSource:
         pictures (`Tensor` of shape (S, 3, H, W)): The sources in [0, 1]; the background is the first one's.
         keypoints (`Tensor` of shape (S, K, 2)), visibility (`Tensor` of shape (S, K)): Key points in [-1, 1].
         background ([`Background`]): What is behind the body, at this size.
+        layers (`tuple[SourceLayers, ...]`): Each picture taken apart.
     """
 
     pictures: Tensor
     keypoints: Tensor
     visibility: Tensor
     background: Background
+    layers: tuple[SourceLayers, ...]
 
     @classmethod
     def of_clip(
@@ -31,7 +35,13 @@ class DetailSource:
         """For all poses (T, K, 2) of a clip."""
         first = slice(0, 1)
         behind = still_background(pictures[first], keypoints[first], driving, visibility[first], driving_visibility)
-        return cls(pictures, keypoints, visibility, behind)
+        aspect = (pictures.shape[3] - 1) / (pictures.shape[2] - 1)
+        limbs = LIMBS[keypoints.shape[1]]
+        layers = [
+            take_apart(pictures[[n]], limb_axes(keypoints[[n]], visibility[[n]], aspect, limbs), limbs)
+            for n in range(len(pictures))
+        ]
+        return cls(pictures, keypoints, visibility, behind, tuple(layers))
 
     @torch.no_grad()
     def add(self, painted: Tensor, driving: Tensor, seen: Tensor, shares: Tensor | None = None) -> Tensor:
@@ -57,7 +67,7 @@ class DetailSource:
             frames = len(driving)
             body = move_limbs(
                 self.pictures[one].expand(frames, -1, -1, -1), self.keypoints[one].expand(frames, -1, -1), driving,
-                self.visibility[one].expand(frames, -1), seen, self.background,
+                self.visibility[one].expand(frames, -1), seen, self.background, self.layers[number].expand(frames),
             )  # fmt: skip
             picture = compose(body.parts, body.background, body.driving_coverage)
             if shares is None:

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 # Levels of the pyramid that fills a hole smoothly.
 FILL_LEVELS = 7
 MIN_WEIGHT = 1e-3
+# Weight from which a pixel counts as known where holes are filled ring by ring.
+KNOWN = 0.9
 # Shifts are chosen for the cells of a grid of about this many rows.
 GRID_ROWS = 32
 # Shifts go all the way to the sides, but only this many cells up and down: floors and walls lie in layers.
@@ -44,6 +46,25 @@ def fill(picture: Tensor, weight: Tensor) -> Tensor:
         trust = (weights * 2).clamp(0, 1) if weights is not levels[0][1] else weights
         filled = trust * values / weights.clamp_min(MIN_WEIGHT) + (1 - trust) * filled
     return filled
+
+
+def grow(picture: Tensor, weight: Tensor, steps: int) -> Tensor:
+    """Fill a hole from its border inwards, ring by ring, so that colours of different sides meet in the middle instead of
+    running into each other.
+
+    Args:
+        picture (`Tensor` of shape (B, C, H, W)): Picture.
+        weight (`Tensor` of shape (B, 1, H, W)): 1 where the picture stays, 0 where it is to be filled.
+        steps (`int`): Rings, in pixels; what they do not reach is filled by [`fill`].
+    """
+    known = (weight > KNOWN).to(picture.dtype)
+    values = picture * known
+    for _ in range(steps):
+        near = F.avg_pool2d(known, 3, 1, 1)
+        new = (known == 0) & (near > 0)
+        values = torch.where(new, F.avg_pool2d(values, 3, 1, 1) / near.clamp_min(MIN_WEIGHT), values)
+        known = torch.where(new, torch.ones_like(known), known)
+    return fill(values, known)
 
 
 @torch.no_grad()
@@ -140,4 +161,4 @@ def _joined(tiles: Tensor, extent: tuple[int, int], cell: int) -> Tensor:
     return (total / F.fold(weights, padded, size, stride=cell))[:, :, cell:-cell, cell:-cell]
 
 
-__all__ = ["fill", "inpaint"]
+__all__ = ["fill", "grow", "inpaint"]

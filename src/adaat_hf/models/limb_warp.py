@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .inpainting import inpaint
+from .limb_layers import SourceLayers, front_parts, take_apart
 from .limbs import (
     LIMBS,
+    Limb,
     LimbAxes,
     axis_directions,
     hidden_distance,
@@ -100,7 +102,7 @@ def still_background(
     there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs)
     moving = _moving(here, there).amax(0, keepdim=True)
     old = limb_distance(here, limbs, height, width, aspect, ERASE_MARGIN)
-    erased = joined_coverage(old, moving).unflatten(1, (height, width))[:, None]
+    erased = joined_coverage(old, moving[..., None]).unflatten(1, (height, width))[:, None]
     return Background(inpaint(source.float(), 1 - erased).to(source.dtype), erased.to(source.dtype))
 
 
@@ -111,11 +113,13 @@ def move_limbs(
     source_visibility: Tensor | None = None,
     driving_visibility: Tensor | None = None,
     background: Background | None = None,
+    layers: SourceLayers | None = None,
 ) -> MovedBody:
     """Move the parts of the body in `source` to the driving pose.
 
     Each part is a capsule around a limb that turns, shifts and stretches along its axis, so that hands, feet and clothes
-    go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018). Where the body was, the background is
+    go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018). Arms are told from what is behind them
+    ([`take_apart`]). Where the body was, the background is
     copied from its surroundings; where a part is seen in one of the poses only, it is left out.
 
     Args:
@@ -123,6 +127,7 @@ def move_limbs(
         source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
         source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
         background ([`Background`], *optional*): What is behind the body; by default it is made of the source.
+        layers ([`SourceLayers`], *optional*): The source taken apart; by default that is done here.
     """
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
@@ -135,14 +140,20 @@ def move_limbs(
     ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
     hidden = hidden_distance(here.seen * there.seen)
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden, 1)
-    coverage = joined_coverage(distance + hidden).unflatten(1, (height, width))[:, None]
+    if layers is None:
+        layers = take_apart(source.float(), here, limbs)
+    grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
+    moving = _moving(here, there)
+    presence = _presence(layers, grids, moving, limbs)
+    coverage = joined_coverage(distance + hidden, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
-    parts = _sample_parts(source, places, share, aspect)
+    behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
+    parts = _sample_parts(source.float(), behind_arms, grids, share * presence, limbs)
     if background is not None:
         behind, erased = (value.expand(len(source), -1, -1, -1) for value in (background.picture, background.erased))
     else:
         old = limb_distance(here, limbs, height, width, aspect, ERASE_MARGIN)
-        erased = joined_coverage(old, _moving(here, there)).unflatten(1, (height, width))[:, None]
+        erased = joined_coverage(old, moving[..., None]).unflatten(1, (height, width))[:, None]
         behind = inpaint(source.float(), 1 - erased)
     return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
 
@@ -168,13 +179,32 @@ def _moving(here: LimbAxes, there: LimbAxes) -> Tensor:
     return torch.maximum(moved, 1 - there.seen)
 
 
-def _sample_parts(source: Tensor, places: Tensor, share: Tensor, aspect: float) -> Tensor:
+def _presence(layers: SourceLayers, grids: Tensor, moving: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """How far each limb has pixels of its own after its move (B, L, P): arms that move (B, L) leave behind what is not theirs;
+    parts behind them are filled in and count fully."""
+    front = front_parts(limbs)
+    presence = []
+    for number in range(len(limbs)):
+        if number in front:
+            own = layers.arms[:, [front.index(number)]]
+            moved = F.grid_sample(own, grids[:, number], padding_mode="border", align_corners=True)
+            moved = 1 - moving[:, number, None, None, None] * (1 - moved)
+        else:
+            moved = torch.ones_like(grids[:, number, None, :, :, 0])
+        presence.append(moved.flatten(1))
+    return torch.stack(presence, 1)
+
+
+def _sample_parts(
+    source: Tensor, behind_arms: Tensor, grids: Tensor, share: Tensor, limbs: tuple[Limb, ...]
+) -> Tensor:
+    """The moved limbs on top of each other (B, 3, H, W), mixed by their shares (B, L, P)."""
     batch, _, height, width = source.shape
-    grid = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
-    picture = source.float()
-    total = torch.zeros_like(picture)
-    for number in range(places.shape[1]):
-        sampled = F.grid_sample(picture, grid[:, number], padding_mode="border", align_corners=True)
+    share = share / share.sum(1, keepdim=True).clamp_min(1e-9)
+    total = torch.zeros_like(source)
+    for number, limb in enumerate(limbs):
+        picture = source if limb.rank > 0 else behind_arms
+        sampled = F.grid_sample(picture, grids[:, number], padding_mode="border", align_corners=True)
         total = total + share[:, number].view(batch, 1, height, width) * sampled
     return total
 

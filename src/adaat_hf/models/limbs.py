@@ -41,17 +41,15 @@ BODY18_LIMBS = (
     Limb((2, 5), (8, 11), 1.0, 0.38, beyond=0.12, across=(2, 5)),
     Limb((1, 2, 5), (0, 14, 15, 16, 17), 0.42, 0.24, beyond=0.45),
     Limb((8,), (9,), 0.85, 0.22),
-    Limb((9,), (10,), 0.8, 0.15, beyond=0.28),
+    Limb((9,), (10,), 0.8, 0.15, beyond=0.36),
     Limb((11,), (12,), 0.85, 0.22),
-    Limb((12,), (13,), 0.8, 0.15, beyond=0.28),
+    Limb((12,), (13,), 0.8, 0.15, beyond=0.36),
     Limb((2,), (3,), 0.6, 0.14, rank=0.3),
     Limb((3,), (4,), 0.5, 0.12, beyond=0.5, rank=0.5),
     Limb((5,), (6,), 0.6, 0.14, rank=0.3),
     Limb((6,), (7,), 0.5, 0.12, beyond=0.5, rank=0.5),
 )
 LIMBS = {18: BODY18_LIMBS}
-# Numbers of the parts that clothes mostly cover: trunk and thighs.
-CLOTHED = (0, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,6 @@ def body_coverage(
     height: int,
     width: int,
     margin: float = 1.0,
-    parts: tuple[int, ...] | None = None,
 ) -> Tensor:
     """Where a body is, by its limbs' capsules.
 
@@ -80,7 +77,6 @@ def body_coverage(
         visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
         height, width (`int`): Size of the map.
         margin (`float`, *optional*, defaults to 1.0): Factor of the limbs' thickness.
-        parts (`tuple[int, ...]`, *optional*): Numbers of the limbs that count, in the order of the layout's `LIMBS`.
 
     Returns:
         `Tensor` of shape (B, 1, H, W): in [0, 1].
@@ -88,9 +84,9 @@ def body_coverage(
     aspect = (width - 1) / (height - 1)
     limbs = LIMBS[keypoints.shape[1]]
     axes = limb_axes(keypoints, visibility, aspect, limbs)
-    distance = limb_distance(axes, limbs, height, width, aspect, margin)
-    counted = distance if parts is None else distance[:, list(parts)]
-    return joined_coverage(counted).unflatten(1, (height, width))[:, None]
+    return joined_coverage(limb_distance(axes, limbs, height, width, aspect, margin)).unflatten(1, (height, width))[
+        :, None
+    ]
 
 
 def limb_distance(
@@ -193,9 +189,9 @@ def axis_directions(axes: LimbAxes) -> tuple[Tensor, Tensor]:
 
 
 def joined_coverage(distance: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Pixels that lie within limbs (B, P), by distances (B, L, P) in radii; limbs may be weighted (B, L)."""
+    """Pixels that lie within limbs (B, P), by distances (B, L, P) in radii; limbs may be weighted, (B, L, 1) or (B, L, P)."""
     inside = torch.sigmoid((1 - distance) / SOFTNESS)
-    return (inside if weight is None else inside * weight[..., None]).amax(1)
+    return (inside if weight is None else inside * weight).amax(1)
 
 
 def pose_distance(
@@ -227,7 +223,6 @@ def pose_distance(
 
 __all__ = [
     "BODY18_LIMBS",
-    "CLOTHED",
     "LIMBS",
     "Limb",
     "LimbAxes",

@@ -30,6 +30,7 @@ class TrainingArguments:
             of the cases by its key points, otherwise by how far eyes and mouth are open.
         fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
         second_source (`float`): Share of batches with a second source picture of the person.
+        dyed (`float`): Share of pairs of persons with quite different colours.
     `exclude`, `keep`, `sampling`, `hard_pairs` and `fitted_keypoints` are for faces, `second_source` for persons.
     Args that control the model:
         preset (`str`), model (`dict`): See [`AdaATConfig.from_preset`].
@@ -68,7 +69,7 @@ class TrainingArguments:
     hard_pairs: float = 0.5
     fitted_keypoints: float = 0.25
     second_source: float = 0.0
-    recoloured_clothes: float = 0.0
+    dyed: float = 0.0
 
     preset: str = "compact"
     model: dict[str, Any] = field(default_factory=dict)
@@ -124,10 +125,8 @@ class TrainingArguments:
             raise ValueError(f"resolution is {self.resolution}, but faces are square: expected one number.")
         if self.task == "person" and (self.inner_face_weight or self.eyes_mouth_weight):
             raise ValueError("inner_face_weight and eyes_mouth_weight are for faces; persons have body_weight.")
-        if self.task == "face" and (self.body_weight or self.second_source or self.recoloured_clothes):
-            raise ValueError(
-                "body_weight, second_source and recoloured_clothes are for persons; faces have eyes_mouth_weight."
-            )
+        if self.task == "face" and (self.body_weight or self.second_source or self.dyed):
+            raise ValueError("body_weight, second_source and dyed are for persons; faces have eyes_mouth_weight.")
 
     def _check(self, name: str, value: Any, kind: Any) -> None:
         allowed = get_args(kind)

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as T
 
-from ..models.limbs import CLOTHED, body_coverage
-
 
 @dataclass(frozen=True)
 class Placement:
@@ -26,8 +24,6 @@ class Placement:
     shift: float
 
 
-# Recoloured clothes end inside their outline, so that no colour runs into the background.
-CLOTHES_MARGIN = 0.7
 FACE_PLACEMENT = Placement(12, (0.92, 1.25), 0.08)
 PERSON_PLACEMENT = Placement(8, (0.88, 1.12), 0.06)
 
@@ -63,24 +59,12 @@ def augment(
     return pictures, points, visibility
 
 
-def recolour_clothes(pictures: Tensor, points: Tensor, visibility: Tensor, random: np.random.Generator) -> Tensor:
-    """Give a person other clothes, as far as colours go: trunk and thighs change hue, strength and brightness alike in all
-    pictures, so that a network cannot learn the clothes of its few subjects by heart.
-
-    Args:
-        pictures (`Tensor` of shape (N, 3, H, W)): The same person, in [0, 1].
-        points (`Tensor` of shape (N, 18, 2)), visibility (`Tensor` of shape (N, 18)): Key points in [-1, 1].
-        random (`np.random.Generator`): Source of chance.
-
-    Returns:
-        `Tensor` of the pictures' shape.
-    """
-    clothes = body_coverage(points, visibility, *pictures.shape[2:], CLOTHES_MARGIN, CLOTHED)
-    cast = torch.from_numpy(random.uniform(-0.25, 0.25, 3)).float().view(3, 1, 1)
+def dye(pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Give all pictures (N, 3, H, W) the same quite different colours, so that a network cannot learn the clothes of its few
+    subjects by heart. Only the whole picture can be dyed without a seam between clothes and surroundings."""
     dyed = T.adjust_hue(pictures, float(random.uniform(-0.5, 0.5)))
-    dyed = T.adjust_saturation(dyed, float(random.uniform(0.4, 2.0)))
-    dyed = (T.adjust_brightness(dyed, float(random.uniform(0.6, 1.6))) + cast).clamp(0, 1)
-    return clothes * dyed + (1 - clothes) * pictures
+    dyed = T.adjust_saturation(dyed, float(random.uniform(0.3, 2.0)))
+    return dyed[:, torch.from_numpy(random.permutation(3))]
 
 
 def _place(

@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import functional as T
 from ..processing.body_keypoints import BODY18
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
-from .augmentation import PERSON_PLACEMENT, augment, recolour_clothes
+from .augmentation import PERSON_PLACEMENT, augment, dye
 from .packs import to_tensor
 
 
@@ -132,7 +132,7 @@ class ImagePairDataset(Dataset):
         size (`tuple[int, int]`): Height and width of the items.
         seed (`int`): Start of the random numbers.
         augment (`bool`): Mirror, move and recolour.
-        recoloured (`float`): Share of items whose person gets clothes of other colours (see [`recolour_clothes`]).
+        dyed (`float`): Share of items with quite different colours (see [`dye`]).
         second_source (`float`): Share of batches whose items have a second source: another picture of the subject, or
             the first one again where there is none.
         batch_size (`int`): Consecutive items that must be alike in this.
@@ -145,13 +145,13 @@ class ImagePairDataset(Dataset):
         *,
         seed: int = 0,
         augment: bool = True,
-        recoloured: float = 0.0,
+        dyed: float = 0.0,
         second_source: float = 0.0,
         batch_size: int = 1,
     ) -> None:
         self.pairs = [(folder, pair) for folder in folders for pair in read_pairs(folder)]
         self.size, self.seed, self.augment = size, seed, augment
-        self.recoloured = recoloured
+        self.dyed = dyed
         self.second_source, self.batch_size = second_source, batch_size
         self.pictures: dict[str, dict[Path, PosedImage]] = defaultdict(dict)
         for folder, pair in self.pairs:
@@ -167,8 +167,8 @@ class ImagePairDataset(Dataset):
             others = self._others(folder, pair)
             chosen.append(others[int(random.integers(len(others)))] if others else chosen[1])
         pictures, points, visibility = self._load(chosen)
-        if random.random() < self.recoloured:
-            pictures = recolour_clothes(pictures, points, visibility, random)
+        if random.random() < self.dyed:
+            pictures = dye(pictures, random)
         if self.augment:
             pictures, points, visibility = augment(
                 pictures, points, visibility, BODY18.mirror, PERSON_PLACEMENT, random

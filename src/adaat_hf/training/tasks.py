@@ -72,7 +72,7 @@ class PersonTask:
             args.size,
             seed=args.seed,
             augment=args.augment,
-            recoloured=args.recoloured_clothes,
+            dyed=args.dyed,
             second_source=args.second_source,
             batch_size=args.batch_size,
         )

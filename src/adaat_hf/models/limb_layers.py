@@ -1,0 +1,98 @@
+"""Take a photographed body apart into layers: its arms, and what is behind them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .inpainting import fill, grow
+from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, hidden_distance, limb_frames, picture_positions
+
+
+# What place and colour say about a pixel, as logits: the first falls from an arm's axis outwards and is 0 at this distance,
+# in radii; the second compares the pixel with the colour on the axis beside it and with the colours around the arm.
+BOUND, STEEPNESS = 0.8, 6.0
+COLOUR_SPREAD, LARGEST_EVIDENCE = 0.08, 3.5
+# Colours around an arm are taken outside this many radii.
+OUTSIDE = 1.15
+# Width of the rim around an arm that goes with it, in heights of the picture.
+RIM = 0.008
+# What is behind an arm is continued from both of its sides, this far, in heights of the picture.
+RINGS = 0.06
+
+
+@dataclass(frozen=True)
+class SourceLayers:
+    """
+    A picture taken apart.
+
+    Args:
+        filled (`Tensor` of shape (B, 3, H, W)): What the picture would be without its arms, filled from around them.
+        arms (`Tensor` of shape (B, A, H, W)): How far each pixel belongs to each part that lies in front, in [0, 1], in the
+            order of [`front_parts`].
+    """
+
+    filled: Tensor
+    arms: Tensor
+
+    def behind(self, picture: Tensor, moving: Tensor) -> Tensor:
+        """The picture (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
+        wide = 2 * round(picture.shape[2] * RIM) + 1
+        gone = F.max_pool2d((self.arms * moving[..., None, None]).amax(1, keepdim=True), wide, 1, wide // 2)
+        return picture + gone * (self.filled - picture)
+
+    def expand(self, count: int) -> "SourceLayers":
+        """The layers of one picture for a batch."""
+        return SourceLayers(*(value.expand(count, -1, -1, -1) for value in (self.filled, self.arms)))
+
+
+def front_parts(limbs: tuple[Limb, ...]) -> list[int]:
+    """Numbers of the limbs that lie in front of others."""
+    return [number for number, limb in enumerate(limbs) if limb.rank > 0]
+
+
+@torch.no_grad()
+def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> SourceLayers:
+    """Find the pixels of arms by place and colour, so that clothes beside a hanging arm do not go with it, nor the arm with
+    the clothes.
+
+    Args:
+        picture (`Tensor` of shape (B, 3, H, W)): The source in [0, 1].
+        axes ([`LimbAxes`]): Where its limbs are.
+        limbs (`tuple[Limb, ...]`): The limbs.
+    """
+    height, width = picture.shape[2:]
+    aspect = (width - 1) / (height - 1)
+    position, distance = limb_frames(picture_positions(height, width, aspect, picture.device), axes, limbs)
+    front = front_parts(limbs)
+    distance = (distance + hidden_distance(axes.seen))[:, front].unflatten(2, (height, width))
+    outside = torch.sigmoid((distance.amin(1, keepdim=True) - OUTSIDE) / SOFTNESS)
+    unlike_around = (picture - fill(picture, outside)).square().sum(1, keepdim=True)
+    unlike_axis = _difference_from_axis(picture, position, axes, front, limbs, aspect)
+    evidence = ((unlike_around - unlike_axis) / COLOUR_SPREAD**2).clamp(-LARGEST_EVIDENCE, LARGEST_EVIDENCE)
+    arms = torch.sigmoid(STEEPNESS * (BOUND - distance) + evidence) * torch.sigmoid((OUTSIDE - distance) / SOFTNESS)
+    arms = F.avg_pool2d(arms, 3, 1, 1, count_include_pad=False)
+    wide = 2 * round(height * RIM) + 1
+    rim = F.max_pool2d(arms.amax(1, keepdim=True), wide, 1, wide // 2)
+    return SourceLayers(grow(picture, 1 - rim, round(height * RINGS)), arms)
+
+
+def _difference_from_axis(
+    picture: Tensor, position: Tensor, axes: LimbAxes, front: list[int], limbs: tuple[Limb, ...], aspect: float
+) -> Tensor:
+    """Squared colour difference (B, A, H, W) of every pixel from the point of each axis that is nearest to it."""
+    along, length = axis_directions(axes)
+    smooth = F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
+    found = []
+    for number in front:
+        reach = length[:, number, None] * (1 + limbs[number].beyond)
+        forward = position[:, number, :, 0].clamp_min(0).minimum(reach)
+        nearest = axes.start[:, number, None] + forward[..., None] * along[:, number, None]
+        grid = (nearest / nearest.new_tensor([aspect, 1.0])).unflatten(1, tuple(picture.shape[2:]))
+        colour = F.grid_sample(smooth, grid, padding_mode="border", align_corners=True)
+        found.append((picture - colour).square().sum(1))
+    return torch.stack(found, 1)
+
+
+__all__ = ["SourceLayers", "front_parts", "take_apart"]
