@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True, help="folder of a split (prepare_people.py)")
     parser.add_argument("--generator", action="append", default=[], metavar="NAME=FOLDER", help="may be repeated")
     parser.add_argument("--sources", type=int, default=1, help="pictures of the person to paint from (1)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="use every n-th pair (1)")
     parser.add_argument("--size", type=int, nargs=2, default=[256, 176], metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--lpips-backbone", help="AlexNet features as safetensors; torchvision's by default")
     parser.add_argument("--detector", help="finds the painted joints, such as 'mediapipe:FILE'; none by default")
@@ -76,7 +77,7 @@ def main() -> None:
         methods[name] = (painter, 1)
         if args.sources > 1:
             methods[f"{name}, {args.sources} sources"] = (painter, args.sources)
-    items = list(ImagePairDataset([args.pairs], tuple(args.size), augment=False).fixed(args.sources))
+    items = list(ImagePairDataset([args.pairs], tuple(args.size), augment=False).fixed(args.sources))[:: args.every]
     if not items:
         parser.error(f"No person in {str(args.pairs)!r} has {args.sources + 1} pictures.")
     shown, rows = spread(len(items)), []

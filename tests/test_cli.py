@@ -152,6 +152,56 @@ def test_person_refuses_before_it_paints(posed, capsys):
     assert not list(posed.glob("out*"))
 
 
+@pytest.fixture
+def dance(posed):
+    """Key points of four frames in which both arms go up."""
+    standing, raised = (np.array(json.loads((posed / f"{name}.json").read_text())) for name in ("standing", "raised"))
+    points = np.stack([standing + share * (raised - standing) for share in np.linspace(0, 1, 4)])
+    np.savez(posed / "dance.npz", points=points, fps=10.0, size=np.array([256, 176]))
+    return posed / "dance.npz"
+
+
+def test_pose_writes_a_video_and_a_contact_sheet_from_key_points_or_a_template(posed, dance, capsys):
+    source = ["--source", str(posed / "person.png"), "--source-pose", str(posed / "standing.json"), "--device", "cpu"]
+    out, sheet = posed / "out.mp4", posed / "sheet.png"
+    assert main(["pose", *source, "--driving", str(dance), "-o", str(out), "--sheet", str(sheet)]) == 0
+    frames = list(VideoReader(out))
+    assert len(frames) == 4 and frames[0].shape == (256, 176, 3) and sheet.exists()
+    picture = np.asarray(PIL.Image.open(posed / "person.png")).astype(float)
+    changes = [np.abs(frame - picture).mean() for frame in frames]
+    assert changes[0] < changes[3], "the arms go up"
+    assert "out.mp4: 4 frames on cpu" in capsys.readouterr().out
+    template = posed / "dance.safetensors"
+    assert main(["template", str(dance), "-o", str(template), "--body", "--device", "cpu"]) == 0
+    assert "4 frames at 10 frames/s, 0 without a person" in capsys.readouterr().out
+    again = posed / "again.mp4"
+    options = ["--placement", "absolute", "--no-swap", "--crop-only", "--height", "128", "--fps", "5"]
+    assert main(["pose", *source, "--driving", str(template), "-o", str(again), *options]) == 0
+    assert len(list(VideoReader(again))) == 2
+
+
+def test_pose_refuses_before_it_paints(posed, dance, capsys):
+    source = ["--source", str(posed / "person.png"), "--source-pose", str(posed / "standing.json")]
+    np.savez(posed / "wrong.npz", points=np.ones((4, 21, 2)))
+    np.savez(posed / "smpl.npz", poses=np.zeros((4, 70)))
+    for options, message in (
+        ([*source, "--driving", "none.mp4"], "'none.mp4' does not exist"),
+        ([*source, "--driving", str(posed / "wrong.npz")], "There are 21 points"),
+        ([*source, "--driving", str(posed / "smpl.npz")], "(4, 70)"),
+        ([*source, "--driving", str(dance), "--height", "100"], "height is 100"),
+        ([*source, "--driving", str(dance), "--reference", "7"], "reference is 7"),
+        (
+            [*source, "--driving", str(dance), "--model", "bundled/face"],
+            "'body_model', which PoseTransferPipeline needs",
+        ),
+        ([*source, "--driving", str(posed / "person.png")], "shows a person"),
+    ):
+        assert main(["pose", *options, "-o", str(posed / "out.mp4")]) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("adaat: ") and message in error, error
+    assert not list(posed.glob("*out*"))
+
+
 def test_doctor(capsys):
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out

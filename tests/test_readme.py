@@ -38,6 +38,7 @@ def _write_persons(folder, pose):
         for name, file in (("person", "Dumbbell_Scaption__0.jpg"), ("other", "Dumbbell_Scaption__1.jpg")):
             shutil.copy(photographs / file, folder / f"{name}.jpg")
     (folder / "pose.json").write_text(json.dumps((pose * [176, 256]).tolist()))
+    np.savez(folder / "dance.npz", points=np.stack([pose * [176, 256] + [n, 0] for n in range(4)]))
 
 
 @pytest.mark.slow
@@ -52,6 +53,8 @@ def test_python_blocks_run(folder):
     for name in ("out.mp4", "smile.mp4"):
         assert len(list(VideoReader(folder / name))) == 4
     assert len(list(VideoReader(folder / "talking.mp4"))) == 13
+    if (folder / "person.jpg").exists():
+        assert len(list(VideoReader(folder / "dancing.mp4"))) == 4
     assert names["painted"].shape == (1, 3, 256, 256)
 
 
@@ -63,6 +66,7 @@ def test_commands_parse():
         "check",
         "doctor",
         "person",
+        "pose",
         "convert",
         "talk",
     }

@@ -180,9 +180,11 @@ def _add_convert(commands: Any) -> None:
 
 def _add_template(commands: Any) -> None:
     command = commands.add_parser("template", help="extract the motion of a clip into a reusable file")
-    command.add_argument("clip", help="video, folder of pictures or landmark file")
+    command.add_argument("clip", help="video, folder of pictures, landmark or key-point file")
     command.add_argument("-o", "--output", required=True, help=".safetensors file to write")
     command.add_argument("--driving-face", type=int, default=0, help="which person to follow, from 0")
+    command.add_argument("--body", action="store_true", help="the motion of a whole body, for adaat pose")
+    command.add_argument("--detector", help="with --body, other body detector: mediapipe:FILE or vitpose[:MODEL]")
     _add_model_options(command)
     command.set_defaults(run=_template)
 
@@ -312,8 +314,10 @@ def _pose(args: argparse.Namespace) -> int:
     _check_files((args.output, args.sheet), (*args.source, args.driving, args.source_pose))
     detector = open_body_detector(args.detector) if args.detector else None
     pipe = _load_pipeline(args, PoseTransferPipeline)
-    settings = ("placement", "reference", "driving_person", "source_pose", "frame_policy", "fps", "height")
-    settings += ("crop_only", "max_size", "batch_size", "output")
+    settings = (
+        "placement", "reference", "driving_person", "source_pose", "frame_policy", "fps", "height", "crop_only",
+        "max_size", "batch_size", "output",
+    )  # fmt: skip
     result = pipe(
         args.source, args.driving, swap=not args.no_swap, person=_number(args.person), detector=detector,
         **{name: getattr(args, name) for name in settings},
@@ -338,12 +342,29 @@ def _template(args: argparse.Namespace) -> int:
     check_writable(args.output)
     if not args.output.endswith(".safetensors"):
         raise ValueError(f"The output is {args.output!r}, expected a name that ends in .safetensors.")
-    pipe, landmarker = _load(args)
-    template = pipe.motion_template(args.clip, driving_face=args.driving_face, landmarker=landmarker)
+    _check_files((), (args.clip,))
+    template = _body_template(args) if args.body else _face_template(args)
     template.save(args.output)
-    missing = int((~template.coefficients.valid).sum())
-    print(f"{args.output}: {len(template.coefficients)} frames at {template.fps:g} frames/s, {missing} without a face")
+    missing, what = int((~template.coefficients.valid).sum()), "person" if args.body else "face"
+    print(
+        f"{args.output}: {len(template.coefficients)} frames at {template.fps:g} frames/s, {missing} without a {what}"
+    )
     return 0
+
+
+def _face_template(args: argparse.Namespace) -> Any:
+    pipe, landmarker = _load(args)
+    return pipe.motion_template(args.clip, driving_face=args.driving_face, landmarker=landmarker)
+
+
+def _body_template(args: argparse.Namespace) -> Any:
+    from .pipelines.pipeline_pose_transfer import PoseTransferPipeline
+    from .processing.backends import open_body_detector
+
+    args.model = "bundled/person" if args.model == "bundled/face" else args.model
+    detector = open_body_detector(args.detector) if args.detector else None
+    pipe = _load_pipeline(args, PoseTransferPipeline)
+    return pipe.motion_template(args.clip, driving_person=args.driving_face, detector=detector)
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -58,18 +58,17 @@ def test_a_step_is_as_long_as_the_body_is_large(body_model, bodies):
     source, driving = bodies
     moved = retarget_body(body_model, source, driving)
     unit = [float(one.scale[0]) * stature(body_model, one) for one in (moved, driving)]
-    steps = [(one.translation[:, 0] - one.translation[0, 0]) / size for one, size in zip((moved, driving), unit, strict=True)]
+    steps = [
+        (one.translation[:, 0] - one.translation[0, 0]) / size
+        for one, size in zip((moved, driving), unit, strict=True)
+    ]
     torch.testing.assert_close(steps[0], steps[1], atol=1e-4, rtol=0)
 
 
 def test_absolute_placement_stands_on_the_drivers_ground(body_model, bodies):
     source, driving = bodies
-    moved = retarget_body(
-        body_model, source, driving, placement="absolute", zoom=2.0, shift=torch.tensor([30.0, 5.0])
-    )
-    torch.testing.assert_close(
-        ground(body_model, moved), 2 * ground(body_model, driving) + 5, atol=8.0, rtol=0
-    )
+    moved = retarget_body(body_model, source, driving, placement="absolute", zoom=2.0, shift=torch.tensor([30.0, 5.0]))
+    torch.testing.assert_close(ground(body_model, moved), 2 * ground(body_model, driving) + 5, atol=8.0, rtol=0)
     torch.testing.assert_close(
         moved.scale * stature(body_model, moved), 2 * driving.scale * stature(body_model, driving)
     )

@@ -78,7 +78,9 @@ def test_models_of_another_version_and_pickles_are_refused(tmp_path, smpl_file):
         load_smpl_model(tmp_path / "SMPL.pkl")
     other = tmp_path / "SMPLX_NEUTRAL.npz"
     np.savez(other, **made_up_model(52, vertices=10475))
-    with pytest.raises(SMPLFileError, match="10475 vertices, expected those of SMPL .* another version|smplx cannot read"):
+    with pytest.raises(
+        SMPLFileError, match="10475 vertices, expected those of SMPL .* another version|smplx cannot read"
+    ):
         load_smpl_model(other)
     (tmp_path / "SMPLH_x.npz").write_bytes(b"no model")
     with pytest.raises(SMPLFileError, match="smplx cannot read"):

@@ -57,8 +57,7 @@ def load_smpl_model(path: str | Path, num_shape: int = 10, allow_pickle: bool = 
         raise SMPLFileError(
             f"{str(path)!r} is a pickle, which can run any code: if it is from SMPL's own site, pass allow_pickle=True."
         )
-    body = _read_with_smplx(path, num_shape)
-    regressor, template, directions = body.J_regressor, body.v_template, body.shapedirs
+    regressor, template, directions = _read_with_smplx(path, num_shape)
     if len(template) != VERTICES or len(regressor) not in JOINTS:
         raise SMPLFileError(
             f"{str(path)!r} has {len(regressor)} joints and {len(template)} vertices, expected those of SMPL (24, {VERTICES})"
@@ -74,18 +73,19 @@ def load_smpl_model(path: str | Path, num_shape: int = 10, allow_pickle: bool = 
     return model
 
 
-def _read_with_smplx(path: Path, num_shape: int) -> torch.nn.Module:
+def _read_with_smplx(path: Path, num_shape: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Joint regressor (J, V), vertices at rest (V, 3) and shape directions (V, 3, N) of a file."""
     try:
         import smplx
     except ImportError as error:
         raise ImportError("Reading SMPL models needs smplx: pip install 'adaat-hf[smpl]'.") from error
     options = {"num_betas": num_shape, "create_body_pose": False}
     try:
-        if path.suffix == ".npz":
-            return smplx.SMPLH(str(path), ext="npz", use_pca=False, **options)
-        if "smplh" in path.name.lower():
-            return smplx.SMPLH(str(path), ext="pkl", use_pca=False, **options)
-        return smplx.SMPL(str(path), **options)
+        if path.suffix == ".npz" or "smplh" in path.name.lower():
+            body = smplx.SMPLH(str(path), ext=path.suffix[1:], use_pca=False, **options)
+        else:
+            body = smplx.SMPL(str(path), **options)
+        return body.J_regressor, body.v_template, body.shapedirs
     except Exception as error:
         raise SMPLFileError(f"smplx cannot read {str(path)!r} as an SMPL or SMPL-H model: {error!r}.") from error
 
@@ -235,7 +235,7 @@ def _betas(arrays: dict[str, np.ndarray], name: str, path: Path) -> Tensor:
 
 def _array(arrays: dict[str, np.ndarray], name: str, lengths: tuple[int, ...], path: Path) -> np.ndarray:
     values = np.asarray(arrays[name], np.float32)
-    values = values.reshape(len(values), -1) if values.ndim > 1 else values
+    values = values.reshape(len(values), -1) if values.ndim > 1 and len(values) else values
     if values.ndim != 2 or values.shape[1] not in lengths or not len(values):
         raise SMPLFileError(
             f"{name!r} in {str(path)!r} has shape {np.shape(arrays[name])}, expected (T, N) with N one of {lengths}."

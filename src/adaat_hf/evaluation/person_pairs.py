@@ -26,8 +26,8 @@ def copy_source(item: dict[str, Any]) -> Tensor:
 
 def move_source(item: dict[str, Any]) -> Tensor:
     """The (first) source with its limbs moved ([`move_limbs`]), without a network."""
-    values = {name: _first(item, name)[None] for name in CONDITIONS}
-    return move_limbs(**values).composed()[0]
+    source, here, there, seen_here, seen_there = (_first(item, name)[None] for name in CONDITIONS)
+    return move_limbs(source, here, there, seen_here, seen_there).composed()[0]
 
 
 def _first(item: dict[str, Any], name: str) -> Tensor:

@@ -55,7 +55,7 @@ class DetailSource:
         Returns:
             `Tensor` of shape (B, 3, H, W): in [0, 1].
         """
-        small, large = painted.shape[2:], self.pictures.shape[2:]
+        small, large = (painted.shape[2], painted.shape[3]), (self.pictures.shape[2], self.pictures.shape[3])
         moved = self._moved(driving, seen, shares)
         missing = moved - _resized(F.adaptive_avg_pool2d(moved, small), large)
         return (_resized(painted, large) + missing).clamp(0, 1)

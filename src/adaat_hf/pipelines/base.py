@@ -104,6 +104,7 @@ class AdaATPipeline(DiffusionPipeline):
     def paint_tensors(self, *args: Any, **kwargs: Any) -> Iterator[Tensor]:
         """The pictures (B, 3, H, W) of [`~AdaATPipeline.paint_outputs`] in [0, 1], float32, on the CPU."""
         for found in self.paint_outputs(*args, **kwargs):
+            assert found.images is not None
             yield found.images.float().clamp(0, 1).cpu()
 
     @torch.no_grad()

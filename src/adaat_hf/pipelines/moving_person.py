@@ -90,12 +90,17 @@ class MovingPerson:
         untouched = cut_person(first.picture, boxes[0], *large)
         return cls(boxes[0], large, untouched, background, view, views[large] if large != small else None)
 
-    def inputs(self) -> tuple[Tensor, ...]:
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self._small.driving)
+
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Arguments of [`~AdaATPipeline.paint_outputs`]; a single source has no dimension of its own."""
         view = self._small
-        own = (view.pictures, view.points, view.seen)
-        source, points, seen = own if len(view.pictures) > 1 else (value[0] for value in own)
-        return source, points, view.driving, seen, view.driving_seen
+        if len(view.pictures) > 1:
+            return view.pictures, view.points, view.driving, view.seen, view.driving_seen
+        return view.pictures[0], view.points[0], view.driving, view.seen[0], view.driving_seen
 
     def details(self, device: torch.device) -> DetailSource | None:
         """Where the finished pictures' detail comes from; `None` if the photograph has no more than the network paints."""
@@ -107,6 +112,7 @@ class MovingPerson:
 
     def finished(self, found: AdaATGeneratorOutput, details: DetailSource | None, start: int) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] of what the network returned for the frames from `start` on."""
+        assert found.images is not None
         painted = found.images.float().clamp(0, 1)
         if details is None or self._large is None:
             return painted

@@ -1,7 +1,7 @@
 """Pose transfer: a photographed person moves as somebody else does."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -147,7 +147,7 @@ class PoseTransferPipeline(AdaATPipeline):
         images = as_images(source)
         tall = int(self.image_processor.size["height"] if height is None else height)
         names = callback_on_step_end_tensor_inputs or self._callback_tensor_inputs
-        self.check_request([source], batch_size, output, output_type, names)
+        self.check_request(images[:1], batch_size, output, output_type, names)
         self.check_inputs(images, placement, frame_policy, tall)
         finder = detector or self.own_detector()
         given = one_for_each(source_pose, len(images))
@@ -168,7 +168,7 @@ class PoseTransferPipeline(AdaATPipeline):
             self.generator.config.size_divisor,
         )
         untouched = ~moved.valid if frame_policy == "skip" else torch.zeros(len(moved), dtype=torch.bool)
-        crops = self._paint_frames(scene, untouched, batch_size, callback_on_step_end, names)
+        crops = self.paint_scene(scene, untouched, batch_size, callback_on_step_end, names)
         statistics = AnimationStatistics(
             len(moved),
             drive.missing,
@@ -266,24 +266,32 @@ class PoseTransferPipeline(AdaATPipeline):
             reference=reference, zoom=zoom, shift=shift,
         )  # fmt: skip
 
-    def _paint_frames(
+    def paint_scene(
         self,
         scene: MovingPerson,
-        untouched: Tensor,
-        batch_size: int,
-        callback: Callable[..., Any] | None,
-        names: list[str],
+        untouched: Tensor | None = None,
+        batch_size: int = 4,
+        callback: Callable[..., Any] | None = None,
+        names: Sequence[str] = (),
     ) -> Iterator[np.ndarray]:
-        """Yield the painted crop (H, W, 3), uint8, of every frame."""
+        """Yield the painted crop (H, W, 3), uint8, of every frame.
+
+        Args:
+            scene ([`MovingPerson`]): What to paint.
+            untouched (`Tensor` of shape (T,), bool, *optional*): Frames that show the photograph as it is.
+            batch_size, callback, names: see the call's `batch_size` and `callback_on_step_end`.
+        """
         done = 0
+        untouched = torch.zeros(scene.frames, dtype=torch.bool) if untouched is None else untouched
         device = self._execution_device
         details = scene.details(device)
         with tqdm(total=len(untouched), unit="frame", **self._bar_settings()) as bar:
             bar.set_description(f"painting on {device}")
-            outputs = self.paint_outputs(*scene.inputs(), batch_size=batch_size, background=scene.background)
+            source, points, driving, seen, driving_seen = scene.inputs()
+            outputs = self.paint_outputs(source, points, driving, seen, driving_seen, batch_size, scene.background)
             for number, found in enumerate(outputs):
-                count = len(found.images)
                 pictures = scene.finished(found, details, done).cpu()
+                count = len(pictures)
                 arrays = (pictures.permute(0, 2, 3, 1) * 255).round().byte().numpy()
                 for index in range(count):
                     yield scene.untouched if untouched[done + index] else arrays[index]

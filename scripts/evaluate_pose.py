@@ -1,0 +1,165 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["adaat-hf[mediapipe]"]
+# ///
+"""Judge pose transfer on held-out people: whose proportions the moved person has, and how steady the background is.
+
+Every clip of `--clips` gives a photograph (its frame with the most points) and a motion. Across persons, `limb error` compares
+limb lengths in units of the trunk with the source's, measured on its own clip: in the key points that the network gets
+("asked") and as found in the painted frames ("painted"), for our retargeting and for the driver's own key points. Within a clip,
+`flicker` is the change of the background between frames, beside that of the film.
+
+    python scripts/evaluate_pose.py --clips motion/ --people scripts/configs/motion_people.yaml \\
+        --detector mediapipe:pose_landmarker_full.task --json runs/pose.json
+
+With `--synthetic N`, bodies of known shapes are transferred instead: fitted from noisy key points, compared with the truth.
+"""
+
+import argparse
+import itertools
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from adaat_hf import BodyFitter, PoseTransferPipeline, VideoReader, retarget_body
+from adaat_hf.control.body_model import load_body_model
+from adaat_hf.devices import best_device
+from adaat_hf.evaluation.body_motion import body_errors, random_motion
+from adaat_hf.evaluation.pose_transfer import (
+    background_flicker,
+    drive_directly,
+    limb_proportions,
+    measured_proportions,
+    proportion_error,
+)
+from adaat_hf.processing.backends import open_body_detector
+from adaat_hf.processing.body_tracking import BodyTrack, track_body
+from adaat_hf.processing.pose_files import BodyPose
+from adaat_hf.training.people import People
+
+
+CLIP_FRAMES = 48
+
+
+class Clip:
+    """A held-out clip: frames, the followed person, the photograph that is taken of it."""
+
+    def __init__(self, file: Path, detector: Any) -> None:
+        reader = VideoReader(file)
+        self.name, self.fps = file.stem, float(reader.fps)
+        step = max(1, reader.frame_estimate // CLIP_FRAMES)
+        self.frames = np.stack([frame for number, frame in enumerate(reader) if number % step == 0][:CLIP_FRAMES])
+        self.fps /= step
+        self.track = track_body(self.frames, detector)
+        self.best = int((self.track.visibility > 0).sum(1).argmax())
+        self.pose = BodyPose(self.track.points[self.best], self.track.visibility[self.best], self.frames.shape[1:3])
+
+
+def across(
+    pipe: PoseTransferPipeline, source: Clip, driver: Clip, detector: Any, fitter: BodyFitter
+) -> dict[str, float]:
+    """Limb errors of one person in another one's motion."""
+    wanted = measured_proportions(fitter, source.track, source.fps)
+    points, seen = torch.from_numpy(driver.track.points), torch.from_numpy(driver.track.visibility)
+    body = fitter.fit(torch.from_numpy(source.pose.points)[None], torch.from_numpy(source.pose.visibility)[None], None)
+    moved = retarget_body(fitter.model, body, fitter.fit(points, seen, driver.fps))
+    size = source.frames.shape[1:3]
+    full = np.ones_like(driver.track.visibility)
+    asked = {
+        "ours": BodyTrack(moved.project(fitter.model).numpy(), full, size),
+        "direct": BodyTrack(drive_directly(driver.track, source.pose), driver.track.visibility, size),
+    }
+    errors = {}
+    for name, track in asked.items():
+        errors[f"{name}, asked"] = proportion_error(measured_proportions(fitter, track, driver.fps), wanted)
+        frames = paint(pipe, source, track)
+        found = track_body(frames, detector)
+        if found.found.any():
+            errors[f"{name}, painted"] = proportion_error(measured_proportions(fitter, found, driver.fps), wanted)
+    return errors
+
+
+def paint(pipe: PoseTransferPipeline, source: Clip, track: BodyTrack) -> np.ndarray:
+    """The source in given key points, as they are."""
+    from adaat_hf.pipelines.moving_person import MovingPerson
+    from adaat_hf.pipelines.persons import SourcePerson
+
+    person = SourcePerson(source.frames[source.best], source.pose)
+    divisor = pipe.generator.config.size_divisor
+    scene = MovingPerson.prepare([person], track.points, track.visibility, pipe.image_processor, 256, divisor)
+    return np.stack(list(pipe.paint_scene(scene)))
+
+
+def within(pipe: PoseTransferPipeline, clip: Clip, detector: Any) -> dict[str, float]:
+    """Flicker of a clip that is painted from one of its frames, and of the clip itself."""
+    result = pipe(clip.frames[clip.best], list(clip.frames), detector=detector, fps=clip.fps)
+    painted = np.stack(list(result.arrays()))
+    tracks = [clip.track, track_body(painted, detector)]
+    return {"painted": background_flicker(painted, tracks), "film": background_flicker(clip.frames, tracks)}
+
+
+def synthetic(count: int) -> dict[str, float]:
+    """Fits and transfers of bodies of which the truth is known; pixels are about 1/150 of a metre."""
+    model = load_body_model("bundled/person")
+    fitter, rows = BodyFitter(model), []
+    for seed in tqdm(range(count), desc="synthetic bodies on cpu", unit="body"):
+        rng = np.random.default_rng(1000 + seed)
+        truth, source = random_motion(model, 100, rng, facing=2.0), random_motion(model, 1, rng, facing=0.3)
+        seen = [torch.from_numpy((rng.random((len(t), 18)) > 0.1).astype(np.float32)) for t in (truth, source)]
+        noisy = [
+            t.project(model) + torch.from_numpy(rng.normal(0, 2, (len(t), 18, 2))).float() for t in (truth, source)
+        ]
+        driving, own = fitter.fit(noisy[0], seen[0], 25.0), fitter.fit(noisy[1], seen[1], None)
+        moved = retarget_body(model, own, driving)
+        wanted = limb_proportions(model, source)
+        row = asdict(body_errors(model, driving, truth))
+        row["limb error of ours"] = proportion_error(limb_proportions(model, moved), wanted)
+        row["limb error of the driver's limbs"] = proportion_error(limb_proportions(model, truth), wanted)
+        rows.append(row)
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, help="folder of mp4 clips")
+    parser.add_argument("--people", type=Path, help="YAML: subjects, and who is held out")
+    parser.add_argument("--model", default="bundled/person", help="pipeline to judge (bundled/person)")
+    parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
+    parser.add_argument(
+        "--synthetic", type=int, default=0, metavar="N", help="transfer N bodies of known shapes instead"
+    )
+    parser.add_argument("--json", type=Path, help="file for the scores")
+    args = parser.parse_args()
+    scores = synthetic(args.synthetic) if args.synthetic else judge(args)
+    print("\n".join(f"{name}: {value:.4g}" for name, value in scores.items()))
+    if args.json:
+        args.json.write_text(json.dumps(scores, indent=2) + "\n")
+
+
+def judge(args: argparse.Namespace) -> dict[str, float]:
+    """Means over the held-out people: one clip of each."""
+    people, detector = People.from_yaml(args.people), open_body_detector(args.detector)
+    names = {subject: min(n for n, s in people.subjects.items() if s == subject) for subject in people.held_out}
+    clips = [Clip(args.clips / f"{name}.mp4", detector) for name in sorted(names.values())]
+    pipe = PoseTransferPipeline.from_pretrained(args.model).to(best_device(None))
+    pipe.set_progress_bar_config(disable=True)
+    fitter = BodyFitter(pipe.body_model)
+    pairs = list(itertools.permutations(clips, 2))
+    rows = [across(pipe, *pair, detector, fitter) for pair in tqdm(pairs, desc="across persons", unit="pair")]
+    scores = {
+        f"limb error, {name}": float(np.mean([row[name] for row in rows if name in row]))
+        for name in ("ours, asked", "direct, asked", "ours, painted", "direct, painted")
+    }
+    flickers = {clip.name: within(pipe, clip, detector) for clip in tqdm(clips, desc="within clips", unit="clip")}
+    for name, values in flickers.items():
+        scores |= {f"flicker of {name}, {which}": value for which, value in values.items()}
+    return scores
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Judge moved persons: whose proportions they have, and whether the background behind them stands still."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..control.body_coefficients import BodyCoefficients
+from ..control.body_fitting import BodyFitter
+from ..control.body_joints import LIMB_BONES
+from ..control.body_model import AdaATBodyModel
+from ..control.body_placement import place_pose
+from ..models.limbs import body_coverage
+from ..processing.body_tracking import BodyTrack
+from ..processing.image_processing_adaat import AdaATImageProcessor
+from ..processing.pose_files import BodyPose
+
+
+# The background is what lies this many limb radii away from the body in all frames.
+CLEAR_OF_BODY = 2.2
+
+
+def limb_proportions(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
+    """Lengths (8,) of upper arms, forearms, thighs and shins in units of the trunk's."""
+    rest = model.rest(body.shape, body.bone_scale)
+    trunk = (rest[12] - rest[0]).norm()
+    return torch.stack([(rest[end] - rest[start]).norm() for start, end in LIMB_BONES.values()]) / trunk
+
+
+def proportion_error(found: Tensor, wanted: Tensor) -> float:
+    """Mean error of limb lengths (8,), as a share of the wanted ones."""
+    return float((found / wanted - 1).abs().mean())
+
+
+def measured_proportions(fitter: BodyFitter, track: BodyTrack, fps: float) -> Tensor:
+    """Limb lengths (8,) in units of the trunk, from the key points of a clip."""
+    body = fitter.fit(torch.from_numpy(track.points), torch.from_numpy(track.visibility), fps)
+    return limb_proportions(fitter.model, body)
+
+
+def drive_directly(track: BodyTrack, source: BodyPose) -> np.ndarray:
+    """The driver's own key points (T, 18, 2), scaled and shifted once for the clip so that its first pose suits the source."""
+    first = int(np.flatnonzero(track.found)[0])
+    pose = BodyPose(track.points[first], track.visibility[first])
+    placed = place_pose(pose, source)
+    seen = pose.visibility > 0
+    here, there = placed[seen], pose.points[seen]
+    zoom = np.ptp(here, 0).max() / max(np.ptp(there, 0).max(), 1e-6)
+    return (track.points - there.mean(0)) * zoom + here.mean(0)
+
+
+def background_flicker(frames: np.ndarray, tracks: list[BodyTrack]) -> float:
+    """How much the background changes from one frame to the next.
+
+    Args:
+        frames (`np.ndarray` of shape (T, H, W, 3)): A clip, uint8.
+        tracks (`list[BodyTrack]`): Bodies, in pixels of the frames, around which nothing is counted.
+
+    Returns:
+        `float`: mean absolute difference in steps of 255; NaN if the bodies leave no background.
+    """
+    height, width = frames.shape[1:3]
+    clear = np.ones((height, width), bool)
+    for track in tracks:
+        points = AdaATImageProcessor.normalize_keypoints(torch.from_numpy(track.points).float(), height, width)
+        seen = torch.from_numpy(track.visibility)
+        for start in range(0, len(points), 8):
+            part = slice(start, start + 8)
+            cover = body_coverage(points[part], seen[part], height, width, CLEAR_OF_BODY)
+            clear &= cover.amax((0, 1)).numpy() < 0.05
+    if clear.mean() < 0.02:
+        return float("nan")
+    changes = [np.abs(frames[n + 1].astype(np.int16) - frames[n])[clear].mean() for n in range(len(frames) - 1)]
+    return float(np.mean(changes))

@@ -1,0 +1,56 @@
+"""One person is followed through a clip, whoever else is there, and after a while out of sight."""
+
+import numpy as np
+
+from adaat_hf import BodyKeypoints
+from adaat_hf.processing.body_tracking import BodyTracker, track_body
+
+
+def body(x, size=100.0):
+    points = np.random.default_rng(0).uniform(0, 1, (18, 2)) * [0.4 * size, size] + [x, 50]
+    return BodyKeypoints(points.astype(np.float32), "body18", np.ones(18, np.float32))
+
+
+class Listed:
+    """A detector that returns what was listed, frame by frame."""
+
+    def __init__(self, frames):
+        self.left = list(frames)
+
+    def detect(self, frames):
+        return [self.left.pop(0) for _ in frames]
+
+
+def follow(frames, person=0):
+    blank = np.zeros((len(frames), 8, 8, 3), np.uint8)
+    return track_body(blank, Listed(frames), person, batch_size=3)
+
+
+def test_the_followed_person_is_the_nearest_not_the_largest():
+    frames = [[body(100 + 5 * n), body(400 - 5 * n, 60 + 20 * n)] for n in range(6)]
+    track = follow([sorted(found, key=lambda one: -one.size) for found in frames])
+    assert track.found.all() and track.size == (8, 8)
+    np.testing.assert_allclose(track.points[:, :, 0].min(1), [100 + 5 * n for n in range(6)], atol=4)
+
+
+def test_another_person_can_be_followed():
+    track = follow([[body(100), body(300, 80)]] * 3, person=1)
+    assert (track.points[:, :, 0] > 290).all()
+
+
+def test_a_stranger_is_not_taken_for_the_person_who_left():
+    track = follow([[body(100)], [body(500)], [body(104)], []])
+    assert track.found.tolist() == [True, False, True, False]
+    assert not track.points[1].any()
+
+
+def test_somebody_who_walked_on_while_hidden_is_found_again():
+    track = follow([[body(100)], [], [], [body(190)]])
+    assert track.found.tolist() == [True, False, False, True]
+
+
+def test_tracking_begins_when_the_wanted_person_appears():
+    tracker = BodyTracker(person=1)
+    assert tracker.choose([body(0)]) is None
+    assert tracker.choose([]) is None
+    assert tracker.choose([body(0), body(300, 70)]).points[:, 0].min() > 290
