@@ -172,7 +172,7 @@ def limb_frames(pixels: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], margin:
     sideways = (offset * normal[:, :, None]).sum(-1)
     beyond = torch.tensor([limb.beyond for limb in limbs], device=pixels.device)
     radius = torch.tensor([limb.radius for limb in limbs], device=pixels.device) * axes.thickness * margin
-    reach = length * (1 + beyond)
+    reach = length * (1 + beyond * margin)
     past = forward - forward.clamp_min(0).minimum(reach[..., None])
     distance = (past.square() + sideways.square() + 1e-12).sqrt() / radius[..., None]
     return torch.stack([forward, sideways], -1), distance
