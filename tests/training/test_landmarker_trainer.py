@@ -183,3 +183,26 @@ def test_a_tiny_body_landmarker_learns(body_scenes, tmp_path):
     model = AdaATLandmarker.from_pretrained(tmp_path / "run" / "landmarker")
     assert loss(model) < 0.7 * before
     assert isinstance(TorchBodyDetector(model).detect(np.zeros((1, 50, 60, 3), np.uint8)), list)
+
+
+def test_bodies_are_shown_before_other_walls(body_scenes):
+    scene, random = body_scenes[0], np.random.default_rng(0)
+    shown = [scene.varied(random) for _ in range(20)]
+    original = scene.decode().astype(int)
+    changed = [np.abs(picture - original) for picture in shown if (picture != original).any()]
+    assert 2 <= len(changed) <= 14, "about a third"
+    x, y = scene.bodies[0, [2, 5, 8, 11], :2].mean(0).astype(int)
+    assert max(change[y - 3 : y + 3, x - 3 : x + 3].max() for change in changed) <= 2, "the trunk stays"
+    assert np.mean([change[:10, :10].mean() for change in changed]) > 20, "the corner is painted over"
+
+
+def test_a_landmarker_can_go_on_from_another(body_scenes, tmp_path):
+    settings = {
+        "output_dir": str(tmp_path / "run"), "scenes": [], "batch_size": 2, "scene_batch_size": 2, "num_workers": 0,
+        "model": {**TINY, "layout": "body18", "num_keypoints": 18, "visibility": True, "crop_margin": 1.4},
+    }  # fmt: skip
+    first = LandmarkerTrainer(LandmarkerArguments(**settings), body_scenes)
+    first.accelerator.unwrap_model(first.model).save_pretrained(tmp_path / "first")
+    again = LandmarkerTrainer(LandmarkerArguments(**settings, init_from=str(tmp_path / "first")), body_scenes)
+    for here, there in zip(first.model.parameters(), again.model.parameters(), strict=True):
+        torch.testing.assert_close(here, there)

@@ -1,0 +1,117 @@
+"""Arms are told from what is beside and behind them; a clip's background stands still; detail survives the move."""
+
+import pytest
+import torch
+
+from adaat_hf.models.detail import DetailSource
+from adaat_hf.models.inpainting import grow
+from adaat_hf.models.limb_layers import front_parts, take_apart
+from adaat_hf.models.limb_warp import move_limbs, still_background
+from adaat_hf.models.limbs import LIMBS, limb_axes
+
+
+HEIGHT, WIDTH = 192, 128
+SKIN, DRESS, WALL = (0.9, 0.6, 0.5), (0.1, 0.1, 0.4), (0.95, 0.95, 0.95)
+
+
+def normalised(points):
+    return points / torch.tensor([WIDTH - 1.0, HEIGHT - 1.0]) * 2 - 1
+
+
+@pytest.fixture
+def hanging(standing_pose):
+    """Somebody whose arms hang close beside a wide dress: points (1, 18, 2) in pixels, and the picture."""
+    points = torch.from_numpy(standing_pose) * torch.tensor([WIDTH - 1.0, HEIGHT - 1.0])
+    for shoulder, elbow, wrist, side in ((2, 3, 4, -1), (5, 6, 7, 1)):
+        points[elbow] = points[shoulder] + torch.tensor([3.0 * side, 26])
+        points[wrist] = points[shoulder] + torch.tensor([4.0 * side, 50])
+    picture = torch.tensor(WALL).view(3, 1, 1).expand(3, HEIGHT, WIDTH).clone()
+    left, right, top, bottom = (
+        int(v) for v in (points[2, 0] + 5, points[5, 0] - 5, points[2, 1] - 4, points[8, 1] + 8)
+    )
+    picture[:, top:bottom, left:right] = torch.tensor(DRESS).view(3, 1, 1)
+    for shoulder, wrist in ((2, 4), (5, 7)):
+        for share in torch.linspace(0, 1.15, 80):
+            x, y = (points[shoulder] + share * (points[wrist] - points[shoulder])).round().long().tolist()
+            picture[:, y - 2 : y + 3, x - 3 : x + 4] = torch.tensor(SKIN).view(3, 1, 1)
+    return points[None].float(), picture[None]
+
+
+def like(picture, colour):
+    return (picture - torch.tensor(colour).view(3, 1, 1)).abs().amax(-3) < 0.2
+
+
+def test_arms_are_the_skin_and_not_the_dress(hanging):
+    points, picture = hanging
+    axes = limb_axes(normalised(points), None, (WIDTH - 1) / (HEIGHT - 1), LIMBS[18])
+    layers = take_apart(picture, axes, LIMBS[18])
+    assert layers.arms.shape == (1, len(front_parts(LIMBS[18])), HEIGHT, WIDTH) and front_parts(LIMBS[18]) == [
+        6,
+        7,
+        8,
+        9,
+    ]
+    arms = layers.arms.amax(1)[0]
+    assert arms[like(picture[0], SKIN)].mean() > 0.75
+    assert arms[like(picture[0], DRESS)].mean() < 0.1 and arms[like(picture[0], WALL)].mean() < 0.1
+    assert like(layers.behind(picture, torch.ones(1, 4))[0], SKIN).float().mean() < 0.002, "no arm is left behind"
+    torch.testing.assert_close(layers.behind(picture, torch.zeros(1, 4)), picture)
+
+
+def test_a_raised_arm_leaves_nothing_behind_and_takes_nothing_along(hanging):
+    points, picture = hanging
+    raised = points.clone()
+    raised[0, 3] = points[0, 2] + torch.tensor([-24.0, -4])
+    raised[0, 4] = points[0, 2] + torch.tensor([-46.0, -20])
+    result = move_limbs(picture, normalised(points), normalised(raised)).composed()[0]
+    above = result[:, : int(points[0, 2, 1]) - 6, : int(points[0, 2, 0]) - 10]
+    assert like(above, SKIN).sum() > 40 and like(above, DRESS).sum() <= 4
+    old = result[:, int(points[0, 3, 1]) : int(points[0, 4, 1]), : int(points[0, 2, 0]) + 2]
+    assert like(old, SKIN).float().mean() < 0.02
+
+
+def test_holes_grow_shut_from_both_sides():
+    picture = torch.zeros(1, 1, 20, 21)
+    picture[..., 10:] = 1
+    weight = torch.ones_like(picture)
+    weight[..., 6:15] = 0
+    filled = grow(picture * weight + 0.5 * (1 - weight), weight, 8)
+    assert (filled[..., :10] < 0.01).all() and (filled[..., 11:] > 0.99).all()
+    torch.testing.assert_close(filled[weight > 0], picture[weight > 0])
+
+
+def test_the_background_of_a_clip_is_the_same_in_all_frames(hanging):
+    points, picture = hanging
+    frames = points.repeat(3, 1, 1)
+    frames[1, [3, 4], 0] -= 20
+    frames[2, [3, 4], 1] -= 30
+    here, there = normalised(points), normalised(frames)
+    background = still_background(picture, here, there)
+    moved = move_limbs(picture.expand(3, -1, -1, -1), here.expand(3, -1, -1), there, background=background)
+    assert (moved.background == moved.background[:1]).all()
+    alone = move_limbs(picture, here, there[1:2], background=background)
+    torch.testing.assert_close(alone.composed(), moved.composed()[1:2])
+    legs = background.erased[0, 0, int(points[0, 9, 1]) : int(points[0, 10, 1])]
+    assert legs.max() < 0.01, "limbs that never move are not taken away"
+    assert background.erased[0, 0, int(points[0, 4, 1]), int(points[0, 4, 0])] > 0.9
+
+
+def test_detail_moves_with_the_limbs(hanging):
+    points, picture = hanging
+    striped = picture.clone()
+    striped[:, :, ::2] *= 0.8
+    here, there = normalised(points), normalised(points + torch.tensor([12.0, 0]))
+    seen = torch.ones(1, 18)
+    source = DetailSource.of_clip(striped, here, seen, there, seen)
+    small = torch.nn.functional.adaptive_avg_pool2d(striped.roll(12, -1), (HEIGHT // 4, WIDTH // 4))
+    result = source.add(small, there, seen)
+    trunk = result[
+        0,
+        :,
+        int(points[0, 2, 1]) + 10 : int(points[0, 8, 1]) - 10,
+        int(points[0, 1, 0]) + 8 : int(points[0, 1, 0]) + 16,
+    ]
+    assert (trunk[:, 1:] - trunk[:, :-1]).abs().mean() > 0.01, "the stripes are back"
+    assert result.shape == striped.shape
+    halves = source.add(small, there, seen, shares=torch.ones(1, 1, HEIGHT // 4, WIDTH // 4))
+    torch.testing.assert_close(halves, result)
