@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
-from ..control.body_joints import LIMB_BONES, NUM_JOINTS, NUM_POINTS, SMPL24_NAMES
+from ..control.body_joints import LIMB_BONES, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS, SMPL24_NAMES
 from ..control.body_model import AdaATBodyModel
 from ..control.body_priors import pose_spread, usual_pose
 
@@ -35,7 +35,12 @@ class BodyErrors:
 
 
 def random_motion(
-    model: AdaATBodyModel, frames: int, rng: np.random.Generator, fps: float = 25.0, facing: float = 1.0
+    model: AdaATBodyModel,
+    frames: int,
+    rng: np.random.Generator,
+    fps: float = 25.0,
+    facing: float = 1.0,
+    liveliness: float = 0.8,
 ) -> BodyCoefficients:
     """A body of random shape that moves smoothly and turns around, as far as joints bend.
 
@@ -45,18 +50,20 @@ def random_motion(
         rng (`np.random.Generator`): Source of chance.
         fps (`float`, *optional*, defaults to 25.0): Frame rate; motions have frequencies up to 1 Hz.
         facing (`float`, *optional*, defaults to 1.0): Largest turn from the camera, in radians.
+        liveliness (`float`, *optional*, defaults to 0.8): How far joints move, in units of what is usual.
     """
     time = torch.arange(frames) / fps
     usual, spread = usual_pose(), pose_spread()
     waves = _waves(time, NUM_JOINTS * 3, rng).unflatten(1, (NUM_JOINTS, 3))
-    pose = usual + 0.8 * spread * waves
+    pose = usual + liveliness * spread * waves
     for name, (axis, sign) in HINGES.items():
         joint = SMPL24_NAMES.index(name)
         pose[:, joint, axis] = sign * (sign * pose[:, joint, axis]).abs()
     root = _waves(time, 3, rng) * torch.tensor([0.12, facing, 0.12])
     pose[:, 0] = root
     shape = torch.from_numpy(rng.normal(0, 0.8, model.config.num_shape)).float()
-    bones = torch.from_numpy(np.exp(rng.normal(0, 0.05, NUM_POINTS))).float()
+    bones = torch.from_numpy(np.exp(rng.normal(0, 0.07, NUM_POINTS))).float()
+    bones = (bones * bones[list(MIRROR_POINTS)]).sqrt()  # left and right alike
     scale = 150 * (1 + 0.1 * _waves(time, 1, rng)[:, 0])
     place = torch.tensor([250.0, 250.0]) + 30 * _waves(time, 2, rng)
     everything = torch.ones(frames, dtype=torch.bool), torch.ones(NUM_JOINTS, dtype=torch.bool)
