@@ -10,7 +10,7 @@ from ..models.detail import DetailSource
 from ..models.limb_warp import Background, still_background
 from ..models.modeling_adaat import AdaATGeneratorOutput
 from ..processing.image_processing_adaat import AdaATImageProcessor
-from ..processing.person_crop import PersonBox, cut_person, natural_aspect
+from ..processing.person_crop import PersonBox, cut_person, natural_aspect, person_box, shift_inside
 from .persons import SourcePerson
 
 
@@ -18,6 +18,8 @@ from .persons import SourcePerson
 NARROWEST, WIDEST = 0.5, 1.4
 # Detail is added up to this many times the painted size; below the second factor there is none to add.
 LARGEST_DETAIL, LEAST_DETAIL = 3.0, 1.1
+# Forearms and shins, as numbers of key points, and how far hands and feet go on beyond them, in their lengths.
+FOREARMS_AND_SHINS, BEYOND = ((3, 4), (6, 7), (9, 10), (12, 13)), 0.5
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,14 @@ class MovingPerson:
         first = people[0]
         tall, wide = first.picture.shape[:2]
         # What lies beyond the photograph is not shown, so it needs no room.
-        inside = np.clip(poses, 0, [wide - 1, tall - 1])
-        around = np.concatenate([first.pose.points[None], inside])
+        around = np.concatenate([first.pose.points[None], poses])
         shown = np.concatenate([first.pose.visibility[None], seen * (first.pose.visibility > 0)])
+        around, shown = _with_hands_and_feet(around, shown)
+        around = np.clip(around, 0, [wide - 1, tall - 1])
         aspect = float(np.clip(natural_aspect(around, shown), NARROWEST, WIDEST))
         small = (height, max(1, round(height * aspect / divisor)) * divisor)
         aspect = small[1] / small[0]
-        boxes = [first.frame(list(inside), list(seen), aspect, crop=True)]
+        boxes = [shift_inside(person_box(around, shown, aspect), tall, wide)]
         boxes += [other.frame([], [], aspect, crop=True) for other in people[1:]]
         detail = min(boxes[0].height / small[0], LARGEST_DETAIL)
         large = (round(small[0] * detail), round(small[1] * detail)) if detail > LEAST_DETAIL else small
@@ -122,6 +125,13 @@ class MovingPerson:
         )
         shares = None if found.source_shares is None else found.source_shares.float()
         return details.add(painted, driving, seen, shares)
+
+
+def _with_hands_and_feet(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Key points (T, 18, 2), seen (T, 18), and where hands and feet end."""
+    inner, outer = np.array(FOREARMS_AND_SHINS).T
+    ends = points[:, outer] + BEYOND * (points[:, outer] - points[:, inner])
+    return np.concatenate([points, ends], 1), np.concatenate([seen, seen[:, outer] * (seen[:, inner] > 0)], 1)
 
 
 def _view(
