@@ -17,7 +17,6 @@ With `--synthetic N`, bodies of known shapes are transferred instead: fitted fro
 """
 
 import argparse
-import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -44,7 +43,7 @@ from adaat_hf.processing.pose_files import BodyPose
 from adaat_hf.training.people import People
 
 
-CLIP_FRAMES = 48
+CLIP_FRAMES = 24
 
 
 class Clip:
@@ -135,6 +134,7 @@ def main() -> None:
     parser.add_argument(
         "--synthetic", type=int, default=0, metavar="N", help="transfer N bodies of known shapes instead"
     )
+    parser.add_argument("--drivers", type=int, default=2, metavar="N", help="drivers of every person (2)")
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
     scores = synthetic(args.synthetic) if args.synthetic else judge(args)
@@ -151,7 +151,9 @@ def judge(args: argparse.Namespace) -> dict[str, float]:
     pipe = PoseTransferPipeline.from_pretrained(args.model).to(best_device(None))
     pipe.set_progress_bar_config(disable=True)
     fitter = BodyFitter(pipe.body_model)
-    pairs = list(itertools.permutations(clips, 2))
+    pairs = [
+        (clip, clips[(n + step) % len(clips)]) for n, clip in enumerate(clips) for step in range(1, args.drivers + 1)
+    ]
     rows = [across(pipe, *pair, detector, fitter) for pair in tqdm(pairs, desc="across persons", unit="pair")]
     scores = {
         f"limb error, {name}": float(np.mean([row[name] for row in rows if name in row]))
