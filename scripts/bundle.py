@@ -9,8 +9,8 @@
         --scores runs/held_out_clips.json --landmarker-scores runs/landmarker/scores.json \\
         --notes scripts/configs/face_card_notes.md
     python scripts/bundle_motion.py ...  # adds the motion model to bundled/face
-    python scripts/bundle.py person --generator runs/person_compact/generator \\
-        --landmarker runs/body_landmarker/landmarker --runs runs/person_compact_128 runs/person_compact \\
+    python scripts/bundle.py person --generator runs/person_motion/generator \\
+        --landmarker runs/body_landmarker_3/landmarker --runs runs/person_motion \\
         --scores runs/held_out_people.json --notes scripts/configs/person_card_notes.md
 """
 
@@ -31,7 +31,9 @@ from adaat_hf import (
     AdaATPipeline,
     FaceReenactmentPipeline,
     PersonGenerationPipeline,
+    PoseTransferPipeline,
 )
+from adaat_hf.control.body_model import load_body_model
 from adaat_hf.control.face_model import load_face_model
 from adaat_hf.evaluation.metrics import score_cells
 from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
@@ -40,7 +42,7 @@ from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
 ROOT = Path(__file__).parents[1]
 BUNDLED = Path(adaat_hf.__file__).parent / "bundled"
 CARDS = {"face": "face_reenactment", "person": "person_generation"}
-LICENCES = {"face": "cc-by-nc-4.0", "person": "apache-2.0"}
+LICENCES = {"face": "cc-by-nc-4.0", "person": "cc-by-nc-4.0"}
 HEADINGS = "SSIM | LPIPS | L1 | key-point distance (px) | not found"
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--generator", type=Path, required=True, help="folder of the generator")
     parser.add_argument("--landmarker", type=Path, required=True, help="folder of the landmarker")
     parser.add_argument("--face-model", default="bundled/face", help="folder of the face model (face)")
+    parser.add_argument("--body-model", default="bundled/person", help="folder of the body model (person)")
     parser.add_argument("--output", type=Path, help="folder of the checkpoint (that of the package)")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="output folders of train.py, in order")
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="json files of the evaluation scripts")
@@ -78,8 +81,14 @@ def build(args: argparse.Namespace, folder: Path) -> None:
         pipe = FaceReenactmentPipeline(generator, load_face_model(args.face_model), AdaATImageProcessor(), landmarker)
     else:
         processor = AdaATImageProcessor(size={"height": 256, "width": 176})
-        pipe = PersonGenerationPipeline(generator, processor, landmarker)
+        # What pose transfer needs besides: its pipeline's folder serves person image generation too.
+        body_model = load_body_model(args.body_model)
+        pipe = PoseTransferPipeline(generator, processor, body_model, landmarker)
     pipe.save_pretrained(folder)
+    if args.checkpoint == "person":
+        index = folder / "model_index.json"
+        named = json.loads(index.read_text()) | {"_class_name": PersonGenerationPipeline.__name__}
+        index.write_text(json.dumps(named, indent=2) + "\n")
     (folder / "README.md").write_text(write_card(args, generator), encoding="utf-8")
 
 
