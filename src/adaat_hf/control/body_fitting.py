@@ -31,7 +31,7 @@ class BodyFitSettings:
 
     noise: float = 0.05
     outlier: float = 4.0
-    bone_deviation: float = 0.08
+    bone_deviation: float = 0.15
     acceleration: float = 30.0
     turn: float = 6.0
     zoom: float = 0.3
