@@ -9,7 +9,7 @@ limb lengths in units of the trunk with the source's, measured on its own clip: 
 ("asked") and as found in the painted frames ("painted"), for our retargeting and for the driver's own key points. Within a clip,
 `flicker` is the change of the background between frames, beside that of the film.
 
-    python scripts/evaluate_pose.py --clips motion/ --people scripts/configs/motion_people.yaml \\
+    python scripts/evaluate_pose.py --clips motion/ --people scripts/configs/clip_people.yaml \\
         --detector mediapipe:pose_landmarker_full.task --json runs/pose.json
 
 With `--synthetic N`, bodies of known shapes are transferred instead: fitted from noisy key points, compared with the truth

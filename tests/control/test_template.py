@@ -44,7 +44,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, short_motion, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr("adaat_hf.control.template.save_file", fail)
+    monkeypatch.setattr("adaat_hf.control.motion_files.save_file", fail)
     with pytest.raises(OSError, match="disk full"):
         short_motion.save(path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
