@@ -22,6 +22,7 @@ from ..processing.photo import NoFaceError
 from .base import AdaATPipeline
 from .collecting import FrameTarget, collect_frames
 from .driving import DrivingInput, DrivingMotion, read_driving
+from .frame_policy import refuse_missing
 from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, SoundFile
 from .sources import SourcePhoto
 
@@ -96,9 +97,7 @@ class FaceAnimationPipeline(AdaATPipeline):
                 driving, lambda: detector, fitter, self.size, face_index=face_index, fps=fps, smoothing=smoothing,
                 progress=lambda _: bar.update(),
             )  # fmt: skip
-        if frame_policy == "raise" and drive.missing:
-            shown = ", ".join(map(str, drive.missing[:10])) + (", ..." if len(drive.missing) > 10 else "")
-            raise NoFaceError(f"The driver shows no face in {len(drive.missing)} frames: {shown}.")
+        refuse_missing(drive.missing, frame_policy, "face", NoFaceError)
         return drive
 
     def paint_photo(

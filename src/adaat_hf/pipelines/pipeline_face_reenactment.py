@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -15,12 +15,9 @@ from ..processing.images import ImageInput, as_images
 from ..processing.landmarks import FaceLandmarker
 from .driving import DrivingInput
 from .face_animation import FaceAnimationPipeline, PoseChunk
+from .frame_policy import FRAME_POLICIES, FramePolicy
 from .pipeline_output import AdaATPipelineOutput, AnimationStatistics
 from .sources import read_source
-
-
-FramePolicy = Literal["hold", "skip", "raise"]
-FRAME_POLICIES = ("hold", "skip", "raise")
 
 
 class FaceReenactmentPipeline(FaceAnimationPipeline):

@@ -14,13 +14,12 @@ from tqdm.auto import tqdm
 
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_landmarker import AdaATLandmarker
-from ..processing.body_keypoints import BODY18, BodyDetector
+from ..processing.body_keypoints import BodyDetector
 from ..processing.drawing import draw_pose
-from ..processing.image_processing_adaat import OUTPUT_TYPES, AdaATImageProcessor
+from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import ImageInput, as_images, load_image, save_image
-from ..processing.landmarks_torch import TorchBodyDetector
 from ..processing.person_crop import PersonBox, cut_person
-from .base import AdaATPipeline
+from .person_pipeline import PersonPipeline
 from .persons import (
     FITS,
     PoseInput,
@@ -70,7 +69,7 @@ class PersonGenerationOutput(BaseOutput):
         return [save_image(load_image(image), name) for image, name in zip(self.images, names, strict=True)]
 
 
-class PersonGenerationPipeline(AdaATPipeline):
+class PersonGenerationPipeline(PersonPipeline):
     """Show a photographed person in other poses.
 
     Args:
@@ -88,13 +87,6 @@ class PersonGenerationPipeline(AdaATPipeline):
     >>> result.grid().save("grid.png")  # doctest: +SKIP
     ```"""
 
-    image_processor: AdaATImageProcessor
-    body_landmarker: AdaATLandmarker | None
-
-    model_cpu_offload_seq = "body_landmarker->generator"  # type: ignore[assignment]  # diffusers types it as None
-    _optional_components = ["body_landmarker"]
-    _callback_tensor_inputs = ["images"]
-
     def __init__(
         self,
         generator: AdaATGenerator,
@@ -102,10 +94,7 @@ class PersonGenerationPipeline(AdaATPipeline):
         body_landmarker: AdaATLandmarker | None = None,
     ) -> None:
         super().__init__()
-        if generator.config.num_keypoints != BODY18.count:
-            raise ValueError(
-                f"The generator is made for {generator.config.num_keypoints} key points, expected {BODY18.count}."
-            )
+        self.check_generator(generator)
         self.register_modules(generator=generator, image_processor=image_processor, body_landmarker=body_landmarker)
 
     @torch.no_grad()
@@ -196,31 +185,15 @@ class PersonGenerationPipeline(AdaATPipeline):
         tensor_inputs: list[str],
     ) -> None:
         """Raise `ValueError` for arguments that would fail later, before anything expensive happens."""
-        for name, value, allowed in (("fit", fit, FITS), ("output_type", output_type, OUTPUT_TYPES)):
-            if value not in allowed:
-                raise ValueError(f"{name} is {value!r}, expected one of {allowed}.")
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, expected at least 1.")
+        if fit not in FITS:
+            raise ValueError(f"fit is {fit!r}, expected one of {FITS}.")
+        self.check_request(sources, batch_size, None, output_type, tensor_inputs)
         divisor = self.generator.config.size_divisor
         if min(size) < divisor or size[0] % divisor or size[1] % divisor:
             raise ValueError(
                 f"The size is {size[1]}x{size[0]} (width x height), expected multiples of {divisor}, which this network needs."
             )
-        if not sources:
-            raise ValueError("There is no source picture.")
-        if len(sources) > 1 and not self.generator.config.multi_source:
-            raise ValueError(
-                f"There are {len(sources)} source pictures, but this network was made for one (multi_source)."
-            )
-        unknown = set(tensor_inputs) - set(self._callback_tensor_inputs)
-        if unknown:
-            raise ValueError(f"Callbacks can get {self._callback_tensor_inputs}, but not {sorted(unknown)}.")
-
-    def own_detector(self) -> BodyDetector | None:
-        """The pipeline's body detector, on its device; `None` if it has none."""
-        if self.body_landmarker is None:
-            return None
-        return TorchBodyDetector(self.body_landmarker.to(self._execution_device))
+        self.check_sources(sources)
 
     @staticmethod
     def _frame(
@@ -248,7 +221,7 @@ class PersonGenerationPipeline(AdaATPipeline):
         if len(crops) == 1:
             source, points, seen = source[0], points[0], None if seen is None else seen[0]
         pictures: list[Tensor] = []
-        with tqdm(total=len(poses), unit="picture", **dict(getattr(self, "_progress_bar_config", {}))) as bar:
+        with tqdm(total=len(poses), unit="picture", **self._bar_settings()) as bar:
             bar.set_description(f"painting on {self._execution_device}")
             for number, batch in enumerate(self.paint_tensors(source, points, poses, seen, poses_seen, batch_size)):
                 pictures.append(batch)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,24 +18,20 @@ from ..control.body_retargeting import PLACEMENTS, Placement, retarget_body, vis
 from ..control.body_template import BodyMotionTemplate
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_landmarker import AdaATLandmarker
-from ..processing.body_keypoints import BODY18, BodyDetector
+from ..processing.body_keypoints import BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import ImageInput, as_images
-from ..processing.landmarks_torch import TorchBodyDetector
 from ..processing.person_paste import PersonCanvas
-from .base import AdaATPipeline
 from .collecting import FrameTarget, collect_frames
 from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion
+from .frame_policy import FRAME_POLICIES, FramePolicy, refuse_missing
 from .moving_person import MovingPerson
+from .person_pipeline import PersonPipeline
 from .persons import NoPersonError, PoseInput, SourcePerson, one_for_each, read_source_person
 from .pipeline_output import AdaATPipelineOutput, AnimationStatistics
 
 
-FramePolicy = Literal["hold", "skip", "raise"]
-FRAME_POLICIES = ("hold", "skip", "raise")
-
-
-class PoseTransferPipeline(AdaATPipeline):
+class PoseTransferPipeline(PersonPipeline):
     """Let a photographed person move as a driver does.
 
     Args:
@@ -53,14 +49,9 @@ class PoseTransferPipeline(AdaATPipeline):
     >>> clip.save("out.mp4")  # doctest: +SKIP
     ```"""
 
-    image_processor: AdaATImageProcessor
     body_model: AdaATBodyModel
-    body_landmarker: AdaATLandmarker | None
 
-    model_cpu_offload_seq = "body_landmarker->generator"  # type: ignore[assignment]  # diffusers types it as None
     _exclude_from_cpu_offload = ["body_model"]
-    _optional_components = ["body_landmarker"]
-    _callback_tensor_inputs = ["images"]
 
     def __init__(
         self,
@@ -70,10 +61,7 @@ class PoseTransferPipeline(AdaATPipeline):
         body_landmarker: AdaATLandmarker | None = None,
     ) -> None:
         super().__init__()
-        if generator.config.num_keypoints != BODY18.count:
-            raise ValueError(
-                f"The generator is made for {generator.config.num_keypoints} key points, expected {BODY18.count}."
-            )
+        self.check_generator(generator)
         self.register_modules(
             generator=generator,
             image_processor=image_processor,
@@ -198,18 +186,7 @@ class PoseTransferPipeline(AdaATPipeline):
             raise ValueError(
                 f"height is {height}, expected a multiple of {divisor} from {8 * divisor}, which this network needs."
             )
-        if not sources:
-            raise ValueError("There is no source picture.")
-        if len(sources) > 1 and not self.generator.config.multi_source:
-            raise ValueError(
-                f"There are {len(sources)} source pictures, but this network was made for one (multi_source)."
-            )
-
-    def own_detector(self) -> BodyDetector | None:
-        """The pipeline's body detector, on its device; `None` if it has none."""
-        if self.body_landmarker is None:
-            return None
-        return TorchBodyDetector(self.body_landmarker.to(self._execution_device))
+        self.check_sources(sources)
 
     def motion_template(
         self,
@@ -240,9 +217,7 @@ class PoseTransferPipeline(AdaATPipeline):
 
         with tqdm(desc="reading the driver", unit="frame", **self._bar_settings()) as bar:
             drive = read_body_motion(driving, finder, fitter, person=person, fps=fps, progress=lambda _: bar.update())
-        if frame_policy == "raise" and drive.missing:
-            shown = ", ".join(map(str, drive.missing[:10])) + (", ..." if len(drive.missing) > 10 else "")
-            raise NoPersonError(f"The driver shows no person in {len(drive.missing)} frames: {shown}.")
+        refuse_missing(drive.missing, frame_policy, "person", NoPersonError)
         return drive
 
     def _retarget(
