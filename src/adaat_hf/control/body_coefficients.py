@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .body_joints import to_body18
+from .body_joints import NUM_JOINTS, to_body18
 from .body_model import AdaATBodyModel
 from .rotation import rotation_matrix
 
@@ -37,6 +37,14 @@ class BodyCoefficients:
     translation: Tensor
     valid: Tensor
     known: Tensor
+
+    @classmethod
+    def complete(
+        cls, shape: Tensor, bone_scale: Tensor, pose: Tensor, scale: Tensor, translation: Tensor
+    ) -> "BodyCoefficients":
+        """A body of which every frame is valid and every joint is known."""
+        valid, known = torch.ones(len(pose), dtype=torch.bool), torch.ones(NUM_JOINTS, dtype=torch.bool)
+        return cls(shape, bone_scale, pose, scale, translation, valid, known)
 
     def __len__(self) -> int:
         return len(self.scale)

@@ -51,7 +51,7 @@ JOINT_STEP = 0.1
 
 @dataclass
 class _State:
-    """Parameters of F frames during a fit; rotations are vectors on top of `base` (F, 24, 3, 3) for the pelvis."""
+    """Parameters of F frames during a fit; the pelvis's rotation vector comes on top of `turn` (F, 3, 3)."""
 
     shape: Tensor
     bones: Tensor
@@ -126,9 +126,9 @@ class BodyFitter:
         count = min(len(points), self.settings.shape_frames)
         groups = torch.arange(len(points)).tensor_split(count)
         chosen = torch.stack([group[weights[group].sum(1).argmax()] for group in groups])
-        start = _neutral_body(self.model, 1)
-        state = self._choose_starts(points[chosen], weights[chosen], start, None)
-        state = self._refine(state, points[chosen], weights[chosen], None, learn_shape=True)
+        shape, bones = torch.zeros(self.model.config.num_shape), torch.ones(NUM_POINTS)
+        state = self._choose_starts(points[chosen], weights[chosen], shape, bones, None)
+        self._optimise(state, points[chosen], weights[chosen], self.settings.steps, 0.03, None, learn_shape=True)
         return self._coefficients(state)
 
     def _fit_windows(
@@ -139,19 +139,19 @@ class BodyFitter:
         result: BodyCoefficients | None = None
         for start in starts:
             window = slice(start, start + size)
-            state = self._choose_starts(points[window], weights[window], body, fps)
-            state = self._refine(state, points[window], weights[window], fps, learn_shape=False)
+            state = self._choose_starts(points[window], weights[window], body.shape, body.bone_scale, fps)
+            self._optimise(state, points[window], weights[window], self.settings.steps, 0.03, fps, learn_shape=False)
             part = self._coefficients(state)
             result = part if result is None else _joined(result, part, overlap)
         assert result is not None
         return result
 
     @torch.no_grad()
-    def _guess(self, points: Tensor, weights: Tensor, body: BodyCoefficients) -> _State:
+    def _guess(self, points: Tensor, weights: Tensor, shape: Tensor, bone_scale: Tensor) -> _State:
         """A standing body in every frame (T frames, S starts, flattened): turned as the trunk lies, at its size and place."""
         frames, starts = len(points), self.settings.starts
         flat, total = points[..., :2], weights.sum(1, keepdim=True).clamp_min(1e-6)
-        rest = self.model.rest(body.shape, body.bone_scale)
+        rest = self.model.rest(shape, bone_scale)
         shape18 = to_body18(pose_points(rest[None], rotation_matrix(self._usual)[None])[0])[0, :, :2]
         shape18 = shape18 * shape18.new_tensor(FLIP)
         centre2 = (weights[..., None] * flat).sum(1) / total
@@ -170,33 +170,31 @@ class BodyFitter:
         yaws = rotation_matrix(torch.stack([zero, yaw.expand(frames, -1), zero], -1))
         pose = self._usual.expand(frames * starts, -1, -1).clone()
         return _State(
-            body.shape.clone(),
-            body.bone_scale.log(),
+            shape,
+            bone_scale.log(),
             pose,
             (rolls @ yaws).flatten(0, 1),
             scale.log().repeat_interleave(starts),
             (centre2 - scale[:, None] * centre3).repeat_interleave(starts, 0),
         )
 
-    def _choose_starts(self, points: Tensor, weights: Tensor, body: BodyCoefficients, fps: float | None) -> _State:
+    def _choose_starts(
+        self, points: Tensor, weights: Tensor, shape: Tensor, bone_scale: Tensor, fps: float | None
+    ) -> _State:
         """Fit every frame from several directions and keep the best sequence of results."""
         starts, seen = self.settings.starts, weights.any(1)
         near = last_valid(seen) if seen.any() else torch.arange(len(points))
-        state = self._guess(points[near], weights[near], body)
+        state = self._guess(points[near], weights[near], shape, bone_scale)
         many, heavy = points.repeat_interleave(starts, 0), weights.repeat_interleave(starts, 0)
         self._optimise(state, many, heavy, self.settings.start_steps, 0.08, None, False)
         with torch.no_grad():
-            joints, turned = self._pose(state)
+            joints, _ = self._pose(state)
             cost = self._cost(state, joints, many, heavy).unflatten(0, (-1, starts))
             places = joints[:, :NUM_JOINTS].unflatten(0, (-1, starts))
             chosen = _least_motion(cost, places) if fps is not None else cost.argmin(1)
         index = torch.arange(len(points)) * starts + chosen
         per_frame = {name: getattr(state, name)[index] for name in ("pose", "turn", "scale", "translation")}
         return replace(state, **per_frame)
-
-    def _refine(self, state: _State, points: Tensor, weights: Tensor, fps: float | None, learn_shape: bool) -> _State:
-        self._optimise(state, points, weights, self.settings.steps, 0.03, fps, learn_shape)
-        return state
 
     def _optimise(
         self,
@@ -223,10 +221,10 @@ class BodyFitter:
         with torch.enable_grad():
             for _ in range(steps):
                 trial = _State(shape, bones, pose, state.turn, scale, state.translation + shift * unit)
-                joints, _ = self._pose(trial)
+                joints, local = self._pose(trial)
                 loss = self._cost(trial, joints, points, weights).sum()
                 if fps is not None and len(pose) > 2:
-                    loss = loss + self._motion_cost(trial, joints, fps)
+                    loss = loss + self._motion_cost(trial, joints, local, fps)
                 if learn_shape:
                     symmetric = (bones + bones[list(MIRROR_POINTS)]) / 2
                     prior = shape.square().sum() + (bones / self.settings.bone_deviation).square().sum()
@@ -239,9 +237,10 @@ class BodyFitter:
         state.scale, state.translation = scale.detach(), state.translation + shift.detach() * unit
 
     def _pose(self, state: _State) -> tuple[Tensor, Tensor]:
+        """Points (F, 29, 3) of the posed bodies, and every joint's rotation relative to its parent (F, 24, 3, 3)."""
         local = rotation_matrix(state.pose)
         local = torch.cat([(state.turn @ local[:, 0])[:, None], local[:, 1:]], 1)
-        return pose_points(self.model.rest(state.shape, state.bones.exp())[None], local)
+        return pose_points(self.model.rest(state.shape, state.bones.exp())[None], local)[0], local
 
     def _cost(self, state: _State, joints: Tensor, points: Tensor, weights: Tensor) -> Tensor:
         """Robust error of the key points and unusualness of the pose, per frame."""
@@ -259,14 +258,12 @@ class BodyFitter:
         error = (weights * bound * squared / (bound + squared)).sum(1) / 2
         return error + unusualness(state.pose, self._usual, self._spread)
 
-    def _motion_cost(self, state: _State, joints: Tensor, fps: float) -> Tensor:
+    def _motion_cost(self, state: _State, joints: Tensor, local: Tensor, fps: float) -> Tensor:
         """Accelerations of the joints relative to the pelvis and of the place, turns, and changes of scale."""
         settings = self.settings
         places = joints[:, :NUM_JOINTS] + self._depthless_place(state)[:, None]
         jerk = (places[2:] - 2 * places[1:-1] + places[:-2]) * fps**2 / settings.acceleration
-        turned = rotation_matrix(state.pose[:, :1])
-        turned = torch.cat([(state.turn @ turned[:, 0])[:, None], rotation_matrix(state.pose[:, 1:])], 1)
-        turns = (turned[1:] - turned[:-1]) * fps / (settings.turn * 2**0.5)
+        turns = (local[1:] - local[:-1]) * fps / (settings.turn * 2**0.5)
         zooms = (state.scale[1:] - state.scale[:-1]) * fps / settings.zoom
         return (jerk.square().sum() + turns.square().sum() + zooms.square().sum()) / 2
 
@@ -280,23 +277,7 @@ class BodyFitter:
         local = rotation_matrix(state.pose)
         root = rotation_vector(state.turn @ local[:, 0])
         pose = torch.cat([root[:, None], state.pose[:, 1:]], 1)
-        frames = len(pose)
-        everything = torch.ones(frames, dtype=torch.bool), torch.ones(NUM_JOINTS, dtype=torch.bool)
-        return BodyCoefficients(
-            state.shape, state.bones.exp(), pose, state.scale.exp(), state.translation, *everything
-        )
-
-
-def _neutral_body(model: AdaATBodyModel, frames: int) -> BodyCoefficients:
-    return BodyCoefficients(
-        torch.zeros(model.config.num_shape),
-        torch.ones(NUM_POINTS),
-        usual_pose().expand(frames, -1, -1),
-        torch.ones(frames),
-        torch.zeros(frames, 2),
-        torch.ones(frames, dtype=torch.bool),
-        torch.ones(NUM_JOINTS, dtype=torch.bool),
-    )
+        return BodyCoefficients.complete(state.shape, state.bones.exp(), pose, state.scale.exp(), state.translation)
 
 
 def _least_motion(cost: Tensor, places: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ NUM_POINTS = len(POINT_NAMES)
 MIRROR_POINTS = MIRROR_SMPL24 + tuple(NUM_JOINTS + number for number in (0, 2, 1, 4, 3))
 # The bone that ends in each point begins in this one.
 BONE_STARTS = PARENTS + (HEAD,) * len(FACE_NAMES)
-# The limbs whose lengths make up a person's proportions, as (start, end): upper and lower arms and legs, and the trunk.
+# The limbs whose lengths make up a person's proportions, as (start, end): upper and lower arms and legs.
 LIMB_BONES = {
     "left_thigh": (1, 4), "right_thigh": (2, 5), "left_shin": (4, 7), "right_shin": (5, 8),
     "left_upper_arm": (16, 18), "right_upper_arm": (17, 19), "left_forearm": (18, 20), "right_forearm": (19, 21),

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from huggingface_hub.dataclasses import strict
-from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from torch import Tensor
+from transformers import PreTrainedConfig
 
-from ..bundled import bundled_path
+from .basis_model import BasisModel
 from .body_joints import BONE_STARTS, HEAD, NUM_JOINTS, NUM_POINTS, PARENTS
 from .rotation import rotation_matrix
 
@@ -41,7 +41,7 @@ class AdaATBodyModelConfig(PreTrainedConfig):
             raise ValueError(f"num_shape is {self.num_shape}, expected at least 1.")
 
 
-class AdaATBodyModel(PreTrainedModel):
+class AdaATBodyModel(BasisModel):
     """Joints of a body by forward kinematics (Loper et al., SMPL, 2015, equations 2 to 4, without its skin).
 
     At rest the body stands upright with its arms stretched out sideways. Axes: x to the body's left, y up, z forward;
@@ -52,7 +52,6 @@ class AdaATBodyModel(PreTrainedModel):
     base_model_prefix = "body_model"
     main_input_name = "shape"
 
-    mean: Tensor
     shape_basis: Tensor
 
     def __init__(self, config: AdaATBodyModelConfig) -> None:
@@ -60,19 +59,6 @@ class AdaATBodyModel(PreTrainedModel):
         self.register_buffer("mean", torch.zeros(NUM_POINTS, 3))
         self.register_buffer("shape_basis", torch.zeros(config.num_shape, NUM_POINTS, 3))
         self.post_init()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Data type of the basis; the model has buffers only, where the base class looks for parameters."""
-        return self.mean.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the basis."""
-        return self.mean.device
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """The basis is data, not parameters: nothing to initialise."""
 
     def set_basis(self, mean: np.ndarray, basis: np.ndarray) -> None:
         """Fill in the rest joints.
@@ -82,10 +68,7 @@ class AdaATBodyModel(PreTrainedModel):
                 the origin.
             basis (`np.ndarray` of shape (N, 29, 3)): Offsets for one standard deviation of each shape component.
         """
-        for buffer, values in ((self.mean, mean), (self.shape_basis, basis)):
-            if buffer.shape != values.shape:
-                raise ValueError(f"The basis has shape {values.shape}, expected {tuple(buffer.shape)}.")
-            buffer.copy_(torch.from_numpy(values - values[..., :1, :]))
+        self.fill_buffers({"mean": mean - mean[:1], "shape_basis": basis - basis[:, :1]})
 
     def rest(self, shape: Tensor, bone_scale: Tensor | None = None) -> Tensor:
         """Points of the unposed body.
@@ -148,9 +131,7 @@ def load_body_model(folder: str | Path) -> AdaATBodyModel:
     Args:
         folder (`str` or `Path`): Where it is.
     """
-    path = bundled_path(folder) or Path(folder)
-    inner = path / "body_model"
-    return AdaATBodyModel.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32)
+    return AdaATBodyModel.from_folder(folder)
 
 
 __all__ = ["AdaATBodyModel", "AdaATBodyModelConfig", "load_body_model", "pose_points"]

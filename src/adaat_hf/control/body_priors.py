@@ -16,7 +16,7 @@ _SPREAD = {
 # Arms hang, a little bent; angles of the left side, the right one is its mirror image.
 _USUAL = {"shoulder": (0.0, 0.0, -1.15), "elbow": (0.0, -0.3, 0.0), "hip": (-0.05, 0.0, 0.05), "knee": (0.1, 0.0, 0.0)}
 # Hinges, as (joint, axis, sign of the bend): elbows bend forward, knees backward.
-_HINGES = tuple(
+HINGES = tuple(
     (SMPL24_NAMES.index(name), axis, sign)
     for name, axis, sign in (
         ("left_elbow", 1, -1.0), ("right_elbow", 1, 1.0), ("left_knee", 0, 1.0), ("right_knee", 0, 1.0)
@@ -52,7 +52,7 @@ def unusualness(pose: Tensor, usual: Tensor, spread: Tensor) -> Tensor:
         usual, spread (`Tensor` of shape (24, 3)): See [`usual_pose`] and [`pose_spread`].
     """
     total = ((pose - usual) / spread).square().sum((1, 2))
-    for joint, axis, sign in _HINGES:
+    for joint, axis, sign in HINGES:
         bend = sign * pose[:, joint, axis]
         total = total + ((-bend).clamp_min(0) / WRONG_WAY).square()
         total = total + ((bend - LARGEST_BEND).clamp_min(0) / WRONG_WAY).square()

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from huggingface_hub.dataclasses import strict
-from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from torch import Tensor
+from transformers import PreTrainedConfig
 
-from ..bundled import bundled_path
 from ..expressions import ARKIT_EXPRESSIONS
 from ..processing.keypoints import LAYOUTS
+from .basis_model import BasisModel
 
 
 @strict
@@ -42,7 +42,7 @@ class AdaATFaceModelConfig(PreTrainedConfig):
             raise ValueError(f"layout is {self.layout!r}, expected one of {sorted(LAYOUTS)}.")
 
 
-class AdaATFaceModel(PreTrainedModel):
+class AdaATFaceModel(BasisModel):
     """Key points of a face from identity, expression and head pose (the 3DMM of the AdaAT paper, section 4.2).
 
     A point is `scale * (rotation @ (mean + identity + expression + offset))[:2] + translation`. Camera axes: x right,
@@ -53,7 +53,6 @@ class AdaATFaceModel(PreTrainedModel):
     base_model_prefix = "face_model"
     main_input_name = "identity"
 
-    mean: Tensor
     identity_basis: Tensor
     expression_basis: Tensor
 
@@ -66,19 +65,6 @@ class AdaATFaceModel(PreTrainedModel):
         self.register_buffer("expression_basis", torch.zeros(expressions, points, 3))
         self.post_init()
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Data type of the basis; the model has buffers only, where the base class looks for parameters."""
-        return self.mean.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the basis."""
-        return self.mean.device
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """The basis is data, not parameters: nothing to initialise."""
-
     def set_basis(self, mean: np.ndarray, identity: np.ndarray, expression: np.ndarray) -> None:
         """Fill in the basis.
 
@@ -87,12 +73,7 @@ class AdaATFaceModel(PreTrainedModel):
             identity (`np.ndarray` of shape (N, K, 3)): Offsets for one standard deviation of each component.
             expression (`np.ndarray` of shape (52, K, 3)): Offsets of each fully active expression.
         """
-        for buffer, values in zip(
-            (self.mean, self.identity_basis, self.expression_basis), (mean, identity, expression), strict=True
-        ):
-            if buffer.shape != values.shape:
-                raise ValueError(f"The basis has shape {values.shape}, expected {tuple(buffer.shape)}.")
-            buffer.copy_(torch.from_numpy(np.asarray(values)))
+        self.fill_buffers({"mean": mean, "identity_basis": identity, "expression_basis": expression})
 
     def shape(self, identity: Tensor, expression: Tensor, offset: Tensor | None = None) -> Tensor:
         """Points of the unrotated head.
@@ -143,9 +124,7 @@ def load_face_model(folder: str | Path) -> AdaATFaceModel:
     Args:
         folder (`str` or `Path`): Where it is.
     """
-    path = bundled_path(folder) or Path(folder)
-    inner = path / "face_model"
-    return AdaATFaceModel.from_pretrained(inner if inner.is_dir() else path, dtype=torch.float32)
+    return AdaATFaceModel.from_folder(folder)
 
 
 __all__ = ["AdaATFaceModel", "AdaATFaceModelConfig", "load_face_model"]

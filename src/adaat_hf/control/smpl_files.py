@@ -123,8 +123,7 @@ class SMPLMotion:
         if model.config.source in JOINTS.values():
             count = min(len(shape), len(self.betas))
             shape[:count] = self.betas[:count]
-        everything = torch.ones(len(self.pose), dtype=torch.bool), torch.ones(NUM_JOINTS, dtype=torch.bool)
-        return BodyCoefficients(shape, torch.ones(NUM_POINTS), self.pose, self.scale, self.translation, *everything)
+        return BodyCoefficients.complete(shape, torch.ones(NUM_POINTS), self.pose, self.scale, self.translation)
 
 
 def is_smpl_motion(path: str | Path) -> bool:

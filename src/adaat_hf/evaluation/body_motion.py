@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
-from ..control.body_joints import LIMB_BONES, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS, SMPL24_NAMES
+from ..control.body_joints import LIMB_BONES, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS
 from ..control.body_model import AdaATBodyModel
-from ..control.body_priors import pose_spread, usual_pose
+from ..control.body_priors import HINGES, pose_spread, usual_pose
 
 
 # A limb flips if it turns by more than this from one frame to the next while the true one does not, in degrees.
 FLIP_ANGLE = 60.0
-HINGES = {"left_elbow": (1, -1.0), "right_elbow": (1, 1.0), "left_knee": (0, 1.0), "right_knee": (0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ def random_motion(
     usual, spread = usual_pose(), pose_spread()
     waves = _waves(time, NUM_JOINTS * 3, rng).unflatten(1, (NUM_JOINTS, 3))
     pose = usual + liveliness * spread * waves
-    for name, (axis, sign) in HINGES.items():
-        joint = SMPL24_NAMES.index(name)
+    for joint, axis, sign in HINGES:
         pose[:, joint, axis] = sign * (sign * pose[:, joint, axis]).abs()
     root = _waves(time, 3, rng) * torch.tensor([0.12, facing, 0.12])
     pose[:, 0] = root
@@ -66,8 +64,7 @@ def random_motion(
     bones = (bones * bones[list(MIRROR_POINTS)]).sqrt()  # left and right alike
     scale = 150 * (1 + 0.1 * _waves(time, 1, rng)[:, 0])
     place = torch.tensor([250.0, 250.0]) + 30 * _waves(time, 2, rng)
-    everything = torch.ones(frames, dtype=torch.bool), torch.ones(NUM_JOINTS, dtype=torch.bool)
-    return BodyCoefficients(shape, bones, pose, scale, place, *everything)
+    return BodyCoefficients.complete(shape, bones, pose, scale, place)
 
 
 def _waves(time: Tensor, count: int, rng: np.random.Generator) -> Tensor:
