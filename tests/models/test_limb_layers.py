@@ -6,7 +6,7 @@ import torch
 from adaat_hf.models.detail import DetailSource
 from adaat_hf.models.inpainting import grow
 from adaat_hf.models.limb_layers import front_parts, take_apart
-from adaat_hf.models.limb_warp import move_limbs, still_background
+from adaat_hf.models.limb_warp import move_limbs, prepare_sources
 from adaat_hf.models.limbs import LIMBS, limb_axes
 
 
@@ -86,14 +86,14 @@ def test_the_background_of_a_clip_is_the_same_in_all_frames(hanging):
     frames[1, [3, 4], 0] -= 20
     frames[2, [3, 4], 1] -= 30
     here, there = normalised(points), normalised(frames)
-    background = still_background(picture, here, there)
-    moved = move_limbs(picture.expand(3, -1, -1, -1), here.expand(3, -1, -1), there, background=background)
+    prepared = prepare_sources(picture, here, there)
+    moved = move_limbs(picture.expand(3, -1, -1, -1), here.expand(3, -1, -1), there, prepared=prepared)
     assert (moved.background == moved.background[:1]).all()
-    alone = move_limbs(picture, here, there[1:2], background=background)
+    alone = move_limbs(picture, here, there[1:2], prepared=prepared)
     torch.testing.assert_close(alone.composed(), moved.composed()[1:2])
-    legs = background.erased[0, 0, int(points[0, 9, 1]) : int(points[0, 10, 1])]
+    legs = prepared.erased[0, 0, int(points[0, 9, 1]) : int(points[0, 10, 1])]
     assert legs.max() < 0.01, "limbs that never move are not taken away"
-    assert background.erased[0, 0, int(points[0, 4, 1]), int(points[0, 4, 0])] > 0.9
+    assert prepared.erased[0, 0, int(points[0, 4, 1]), int(points[0, 4, 0])] > 0.9
 
 
 def test_detail_moves_with_the_limbs(hanging):
@@ -115,3 +115,22 @@ def test_detail_moves_with_the_limbs(hanging):
     assert result.shape == striped.shape
     halves = source.add(small, there, seen, shares=torch.ones(1, 1, HEIGHT // 4, WIDTH // 4))
     torch.testing.assert_close(halves, result)
+
+
+def test_prepared_sources_give_what_each_picture_gives_alone(hanging):
+    points, picture = hanging
+    sources = torch.cat([picture, picture.flip(1)])
+    shifted = points.clone()
+    shifted[:, 4, 0] += 6
+    here = normalised(torch.cat([points, shifted]))
+    raised = points.clone()
+    raised[:, [3, 4], 1] -= 40
+    there = normalised(raised)
+    prepared = prepare_sources(sources, here, there)
+    twice = [value.repeat(2, *[1] * (value.ndim - 1)) for value in (sources, here)]
+    moved = move_limbs(twice[0], twice[1], there.repeat(4, 1, 1), prepared=prepared)
+    alone = move_limbs(sources, here, there.repeat(2, 1, 1))
+    torch.testing.assert_close(moved.parts, alone.parts.repeat(2, 1, 1, 1))
+    torch.testing.assert_close(moved.background[:1], alone.background[:1])
+    single = move_limbs(sources[1:], here[1:], there, prepared=prepared.source(1))
+    torch.testing.assert_close(single.parts, alone.parts[1:])

@@ -67,6 +67,12 @@ def random_motion(
     return BodyCoefficients.complete(shape, bones, pose, scale, place)
 
 
+def random_photographs(model: AdaATBodyModel, count: int, rng: np.random.Generator) -> BodyCoefficients:
+    """A body of random shape that stands for some photographs, moderately bent and turned (see [`random_motion`])."""
+    # At one frame per hundred seconds, the poses have nothing to do with one another.
+    return random_motion(model, count, rng, fps=0.01, facing=0.3, liveliness=0.3)
+
+
 def _waves(time: Tensor, count: int, rng: np.random.Generator) -> Tensor:
     """Smooth random curves (T, count), each within about [-1, 1]."""
     frequency, phase = (torch.from_numpy(rng.uniform(0, high, (3, count))).float() for high in (1.0, 2 * np.pi))

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .limb_layers import SourceLayers, take_apart
-from .limb_warp import Background, compose, move_limbs, still_background
-from .limbs import LIMBS, limb_axes
+from .limb_warp import PreparedSources, move_limbs, prepare_sources
 
 
 @dataclass(frozen=True)
@@ -18,30 +16,21 @@ class DetailSource:
     Args:
         pictures (`Tensor` of shape (S, 3, H, W)): The sources in [0, 1]; the background is the first one's.
         keypoints (`Tensor` of shape (S, K, 2)), visibility (`Tensor` of shape (S, K)): Key points in [-1, 1].
-        background ([`Background`]): What is behind the body, at this size.
-        layers (`tuple[SourceLayers, ...]`): Each picture taken apart.
+        prepared ([`PreparedSources`]): What is made once of the pictures, at this size.
     """
 
     pictures: Tensor
     keypoints: Tensor
     visibility: Tensor
-    background: Background
-    layers: tuple[SourceLayers, ...]
+    prepared: PreparedSources
 
     @classmethod
     def of_clip(
         cls, pictures: Tensor, keypoints: Tensor, visibility: Tensor, driving: Tensor, driving_visibility: Tensor
     ) -> "DetailSource":
         """For all poses (T, K, 2) of a clip."""
-        first = slice(0, 1)
-        behind = still_background(pictures[first], keypoints[first], driving, visibility[first], driving_visibility)
-        aspect = (pictures.shape[3] - 1) / (pictures.shape[2] - 1)
-        limbs = LIMBS[keypoints.shape[1]]
-        layers = [
-            take_apart(pictures[[n]], limb_axes(keypoints[[n]], visibility[[n]], aspect, limbs), limbs)
-            for n in range(len(pictures))
-        ]
-        return cls(pictures, keypoints, visibility, behind, tuple(layers))
+        prepared = prepare_sources(pictures, keypoints, driving, visibility, driving_visibility)
+        return cls(pictures, keypoints, visibility, prepared)
 
     @torch.no_grad()
     def add(self, painted: Tensor, driving: Tensor, seen: Tensor, shares: Tensor | None = None) -> Tensor:
@@ -61,15 +50,14 @@ class DetailSource:
         return (_resized(painted, large) + missing).clamp(0, 1)
 
     def _moved(self, driving: Tensor, seen: Tensor, shares: Tensor | None) -> Tensor:
-        count, total = len(self.pictures), torch.zeros((), device=self.pictures.device)
-        for number in range(count):
+        total, frames = torch.zeros((), device=self.pictures.device), len(driving)
+        # One source at a time: at full size, all of them would need much memory.
+        for number in range(len(self.pictures)):
             one = slice(number, number + 1)
-            frames = len(driving)
-            body = move_limbs(
+            picture = move_limbs(
                 self.pictures[one].expand(frames, -1, -1, -1), self.keypoints[one].expand(frames, -1, -1), driving,
-                self.visibility[one].expand(frames, -1), seen, self.background, self.layers[number].expand(frames),
-            )  # fmt: skip
-            picture = compose(body.parts, body.background, body.driving_coverage)
+                self.visibility[one].expand(frames, -1), seen, self.prepared.source(number),
+            ).composed()  # fmt: skip
             if shares is None:
                 return picture
             total = total + _resized(shares[:, one], self.pictures.shape[2:]) * picture

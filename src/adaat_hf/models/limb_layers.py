@@ -43,8 +43,15 @@ class SourceLayers:
         return picture + gone * (self.filled - picture)
 
     def expand(self, count: int) -> "SourceLayers":
-        """The layers of one picture for a batch."""
-        return SourceLayers(*(value.expand(count, -1, -1, -1) for value in (self.filled, self.arms)))
+        """The layers of these pictures, again and again, for a batch of `count`."""
+        own = len(self.filled)
+        if own == 1:
+            return SourceLayers(*(value.expand(count, -1, -1, -1) for value in (self.filled, self.arms)))
+        return SourceLayers(*(value.repeat(count // own, 1, 1, 1) for value in (self.filled, self.arms)))
+
+    def to(self, device: torch.device) -> "SourceLayers":
+        """The same on another device."""
+        return SourceLayers(self.filled.to(device), self.arms.to(device))
 
 
 def front_parts(limbs: tuple[Limb, ...]) -> list[int]:

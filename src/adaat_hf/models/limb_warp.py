@@ -63,47 +63,65 @@ def compose(parts: Tensor, background: Tensor, coverage: Tensor, correction: Ten
 
 
 @dataclass(frozen=True)
-class Background:
+class PreparedSources:
     """
-    What is behind a body in all frames of a clip, so that it stands still and is made once.
+    What is made once for all frames of a clip, so that the background stands still.
 
     Args:
-        picture (`Tensor` of shape (1, 3, H, W)): The source without its body.
+        background (`Tensor` of shape (1, 3, H, W)): The first source without its body.
         erased (`Tensor` of shape (1, 1, H, W)): Where the body was taken away, in [0, 1].
+        layers ([`SourceLayers`]): The S sources taken apart.
     """
 
-    picture: Tensor
+    background: Tensor
     erased: Tensor
+    layers: SourceLayers
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> "Background":
-        """The same on another device, in another type."""
-        return Background(self.picture.to(device, dtype), self.erased.to(device, dtype))
+    def source(self, number: int) -> "PreparedSources":
+        """One of the sources alone."""
+        layers = SourceLayers(self.layers.filled[[number]], self.layers.arms[[number]])
+        return PreparedSources(self.background, self.erased, layers)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "PreparedSources":
+        """The same on another device, in another type; layers stay in float32, in which limbs are moved."""
+        return PreparedSources(
+            self.background.to(device, dtype), self.erased.to(device, dtype), self.layers.to(device)
+        )
 
 
-def still_background(
-    source: Tensor,
+def prepare_sources(
+    sources: Tensor,
     source_keypoints: Tensor,
     driving_keypoints: Tensor,
     source_visibility: Tensor | None = None,
     driving_visibility: Tensor | None = None,
-) -> Background:
-    """The background of a clip: limbs that move in any of its frames are taken away, others stay.
+) -> PreparedSources:
+    """Prepare the sources of a clip: limbs that move in any of its frames are taken out of the background, others stay.
 
     Args:
-        source (`Tensor` of shape (1, 3, H, W)): Picture.
-        source_keypoints (`Tensor` of shape (1, K, 2)), driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
-        source_visibility (`Tensor` of shape (1, K)), driving_visibility (`Tensor` of shape (T, K)), *optional*: 0 for a
+        sources (`Tensor` of shape (S, 3, H, W)): Pictures of one subject; the background is the first one's.
+        source_keypoints (`Tensor` of shape (S, K, 2)), driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
+        source_visibility (`Tensor` of shape (S, K)), driving_visibility (`Tensor` of shape (T, K)), *optional*: 0 for a
             missing point.
     """
+    aspect = (sources.shape[3] - 1) / (sources.shape[2] - 1)
+    limbs = LIMBS[source_keypoints.shape[1]]
+    there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs)
+    first = limb_axes(
+        source_keypoints[:1], None if source_visibility is None else source_visibility[:1], aspect, limbs
+    )
+    behind, erased = _without_body(sources[:1], first, _moving(first, there).amax(0, keepdim=True), limbs)
+    layers = take_apart(sources.float(), limb_axes(source_keypoints, source_visibility, aspect, limbs), limbs)
+    return PreparedSources(behind, erased, layers).to(sources.device, sources.dtype)
+
+
+def _without_body(source: Tensor, axes: LimbAxes, moving: Tensor, limbs: tuple[Limb, ...]) -> tuple[Tensor, Tensor]:
+    """The picture (B, 3, H, W) without its moving (B, L) limbs, and where they were taken away (B, 1, H, W); float32."""
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
-    limbs = LIMBS[source_keypoints.shape[1]]
-    here = limb_axes(source_keypoints, source_visibility, aspect, limbs)
-    there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs)
-    moving = _moving(here, there).amax(0, keepdim=True)
-    old = limb_distance(here, limbs, height, width, aspect, ERASE_MARGIN)
-    erased = joined_coverage(old, moving[..., None]).unflatten(1, (height, width))[:, None]
-    return Background(inpaint(source.float(), 1 - erased).to(source.dtype), erased.to(source.dtype))
+    distance = limb_distance(axes, limbs, height, width, aspect, ERASE_MARGIN)
+    erased = joined_coverage(distance, moving[..., None]).unflatten(1, (height, width))[:, None]
+    return inpaint(source.float(), 1 - erased), erased
 
 
 def move_limbs(
@@ -112,8 +130,7 @@ def move_limbs(
     driving_keypoints: Tensor,
     source_visibility: Tensor | None = None,
     driving_visibility: Tensor | None = None,
-    background: Background | None = None,
-    layers: SourceLayers | None = None,
+    prepared: PreparedSources | None = None,
 ) -> MovedBody:
     """Move the parts of the body in `source` to the driving pose.
 
@@ -126,8 +143,8 @@ def move_limbs(
         source (`Tensor` of shape (B, 3, H, W)): Picture.
         source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
         source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
-        background ([`Background`], *optional*): What is behind the body; by default it is made of the source.
-        layers ([`SourceLayers`], *optional*): The source taken apart; by default that is done here.
+        prepared ([`PreparedSources`], *optional*): What was made of the S sources before, where the batch is those S sources
+            again and again ([`prepare_sources`]); by default it is made here, for every picture.
     """
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
@@ -140,21 +157,19 @@ def move_limbs(
     ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
     hidden = hidden_distance(here.seen * there.seen)
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden, 1)
-    if layers is None:
-        layers = take_apart(source.float(), here, limbs)
-    grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
     moving = _moving(here, there)
+    if prepared is None:
+        layers = take_apart(source.float(), here, limbs)
+        behind, erased = _without_body(source, here, moving, limbs)
+    else:
+        layers = prepared.layers.expand(len(source))
+        behind, erased = (value.expand(len(source), -1, -1, -1) for value in (prepared.background, prepared.erased))
+    grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
     presence = _presence(layers, grids, moving, limbs)
     coverage = joined_coverage(distance + hidden, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
     parts = _sample_parts(source.float(), behind_arms, grids, share * presence, limbs)
-    if background is not None:
-        behind, erased = (value.expand(len(source), -1, -1, -1) for value in (background.picture, background.erased))
-    else:
-        old = limb_distance(here, limbs, height, width, aspect, ERASE_MARGIN)
-        erased = joined_coverage(old, moving[..., None]).unflatten(1, (height, width))[:, None]
-        behind = inpaint(source.float(), 1 - erased)
     return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
 
 
@@ -209,4 +224,4 @@ def _sample_parts(
     return total
 
 
-__all__ = ["Background", "MovedBody", "compose", "move_limbs", "still_background"]
+__all__ = ["MovedBody", "PreparedSources", "compose", "move_limbs", "prepare_sources"]

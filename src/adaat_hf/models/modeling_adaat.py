@@ -17,7 +17,7 @@ from .blocks import DownBlock, ResBlock, SameBlock, UpBlock
 from .brow_guards import with_brow_guards
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
-from .limb_warp import Background, compose, move_limbs
+from .limb_warp import PreparedSources, compose, move_limbs
 from .limbs import pose_distance
 from .mouth_interior import MouthInterior, start_texture
 from .operator import start_constant
@@ -196,7 +196,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         source_visibility: Tensor | None = None,
         driving_visibility: Tensor | None = None,
         output_features: bool = False,
-        background: Background | None = None,
+        prepared: PreparedSources | None = None,
     ) -> AdaATGeneratorOutput:
         """Paint the source in the driving pose.
 
@@ -211,8 +211,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
                 nothing.
             driving_visibility (`Tensor` of shape (B, K), *optional*): The same for the driving points.
             output_features (`bool`, *optional*, defaults to `False`): Also return the maps around the first alignment.
-            background ([`Background`], *optional*): With `config.prewarp_kind == "limbs"`, what is behind the body, the
-                same in the whole batch (see [`still_background`]); by default it is made for every pose.
+            prepared ([`PreparedSources`], *optional*): With `config.prewarp_kind == "limbs"`, what was made once of the sources,
+                which are then the same in the whole batch (see [`prepare_sources`]); by default it is made for every pose.
 
         Raises:
             ValueError: if the picture's size, the number of pictures or of key points does not fit the configuration.
@@ -229,7 +229,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
             None if source_visibility is None else source_visibility.flatten(0, 1),
             None if driving_visibility is None else driving_visibility.repeat_interleave(count, 0),
         )
-        prewarp = self._prewarp(source, pose, count, background)
+        prewarp = self._prewarp(source, pose, count, prepared)
         feature, levels = self._encode(source, prewarp, self._heatmaps(source, pose))
         code = self.transformation_encoder(feature)
         feature, seen, flow = self.alignment(feature, code)
@@ -272,12 +272,12 @@ class AdaATGenerator(AdaATPreTrainedModel):
                 f"driving_keypoints has shape {tuple(driving_keypoints.shape)}, expected {(batch, points, 2)}."
             )
 
-    def _prewarp(self, source: Tensor, pose: _Pose, count: int, background: Background | None) -> _Prewarp:
+    def _prewarp(self, source: Tensor, pose: _Pose, count: int, prepared: PreparedSources | None) -> _Prewarp:
         """Move the sources' pixels to the driving pose; all sources stand before the first one's background."""
         if not self.config.prewarp:
             return _Prewarp(inputs=(source,))
         if self.config.prewarp_kind == "limbs":
-            moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there, background)
+            moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there, prepared)
             behind = moved.background[::count].repeat_interleave(count, 0)
             layers = (moved.parts, behind, moved.driving_coverage)
             inputs = (source, *layers, moved.source_coverage)

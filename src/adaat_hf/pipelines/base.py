@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
-from ..models.limb_warp import Background
+from ..models.limb_warp import PreparedSources
 from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
 from ..processing.images import ImageInput
@@ -116,7 +116,7 @@ class AdaATPipeline(DiffusionPipeline):
         source_visibility: Tensor | None = None,
         driving_visibility: Tensor | None = None,
         batch_size: int = 4,
-        background: Background | None = None,
+        prepared: PreparedSources | None = None,
     ) -> Iterator[AdaATGeneratorOutput]:
         """Paint a subject in many poses.
 
@@ -126,7 +126,7 @@ class AdaATPipeline(DiffusionPipeline):
             driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
             source_visibility, driving_visibility (`Tensor`, *optional*): As the key points, without their last dimension.
             batch_size (`int`, *optional*, defaults to 4): Poses per pass.
-            background ([`Background`], *optional*): What stays behind the body in all poses (see [`still_background`]).
+            prepared ([`PreparedSources`], *optional*): What was made once of the sources of a body (see [`prepare_sources`]).
 
         Yields:
             [`AdaATGeneratorOutput`]: what the network returns for each batch.
@@ -140,14 +140,14 @@ class AdaATPipeline(DiffusionPipeline):
         }
         if source_visibility is not None:
             fixed["source_visibility"] = source_visibility.to(device).narrow(dim, 0, count)
-        behind = None if background is None else background.to(device, dtype)
+        ready = None if prepared is None else prepared.to(device, dtype)
         for start in range(0, len(driving_keypoints), batch_size):
             poses = driving_keypoints[start : start + batch_size, :count].to(device)
             seen = None
             if driving_visibility is not None:
                 seen = driving_visibility[start : start + batch_size, :count].to(device)
             sources = {name: value.expand(len(poses), *value.shape) for name, value in fixed.items()}
-            yield self.generator(**sources, driving_keypoints=poses, driving_visibility=seen, background=behind)
+            yield self.generator(**sources, driving_keypoints=poses, driving_visibility=seen, prepared=ready)
 
 
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")

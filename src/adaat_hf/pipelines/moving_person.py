@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..models.detail import DetailSource
-from ..models.limb_warp import Background, still_background
+from ..models.limb_warp import PreparedSources, prepare_sources
 from ..models.modeling_adaat import AdaATGeneratorOutput
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.person_crop import PersonBox, cut_person, natural_aspect, person_box, shift_inside
@@ -41,13 +41,13 @@ class MovingPerson:
         box ([`PersonBox`]): The part of the photograph that is painted.
         size (`tuple[int, int]`): Height and width of the finished pictures.
         untouched (`np.ndarray` of shape (H, W, 3)): That part of the photograph as it is, uint8.
-        background ([`Background`]): What stays behind the person, as the network sees it.
+        prepared ([`PreparedSources`]): What is made once of the photographs, as the network sees them.
     """
 
     box: PersonBox
     size: tuple[int, int]
     untouched: np.ndarray
-    background: Background
+    prepared: PreparedSources
     _small: _View
     _large: _View | None
 
@@ -86,12 +86,9 @@ class MovingPerson:
         large = (round(small[0] * detail), round(small[1] * detail)) if detail > LEAST_DETAIL else small
         views = {size: _view(people, boxes, poses, seen, processor, size) for size in {small, large}}
         view = views[small]
-        one = slice(0, 1)
-        background = still_background(
-            view.pictures[one], view.points[one], view.driving, view.seen[one], view.driving_seen
-        )
+        prepared = prepare_sources(view.pictures, view.points, view.driving, view.seen, view.driving_seen)
         untouched = cut_person(first.picture, boxes[0], *large)
-        return cls(boxes[0], large, untouched, background, view, views[large] if large != small else None)
+        return cls(boxes[0], large, untouched, prepared, view, views[large] if large != small else None)
 
     @property
     def frames(self) -> int:

@@ -263,7 +263,7 @@ class PoseTransferPipeline(PersonPipeline):
         with tqdm(total=len(untouched), unit="frame", **self._bar_settings()) as bar:
             bar.set_description(f"painting on {device}")
             source, points, driving, seen, driving_seen = scene.inputs()
-            outputs = self.paint_outputs(source, points, driving, seen, driving_seen, batch_size, scene.background)
+            outputs = self.paint_outputs(source, points, driving, seen, driving_seen, batch_size, scene.prepared)
             for number, found in enumerate(outputs):
                 pictures = scene.finished(found, details, done).cpu()
                 count = len(pictures)
