@@ -16,10 +16,10 @@ from transformers.utils import logging
 
 from adaat_hf import AdaATFeatureExtractor, VideoReader
 from adaat_hf.processing.backends import open_landmarker
+from adaat_hf.processing.face_tracking import track_face
 from adaat_hf.processing.images import save_image
 from adaat_hf.processing.keypoints import MOUTH
 from adaat_hf.processing.sound import load_sound
-from adaat_hf.processing.tracking import track_face
 
 
 WIDTH, SPECTRUM = 150, 130

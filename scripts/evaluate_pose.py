@@ -132,7 +132,8 @@ def synthetic(count: int, sources: int) -> dict[str, float]:
         noisy = [
             t.project(model) + torch.from_numpy(rng.normal(0, 1.5, (len(t), 18, 2))).float() for t in (truth, source)
         ]
-        driving, own = fitter.fit(noisy[0], seen[0], 25.0), fitter.fit(noisy[1], seen[1], None)
+        driving = fitter.fit(noisy[0], seen[0], 25.0)
+        own = fitter.fit(noisy[1], seen[1], None).frames(slice(0, 1))
         moved = retarget_body(model, own, driving)
         wanted = limb_proportions(model, source)
         row = asdict(body_errors(model, driving, truth))

@@ -104,7 +104,13 @@ def _add_strengths(command: argparse.ArgumentParser) -> None:
 
 def _add_face_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--source-face", default="largest", help="largest, all, or a number from 0")
-    command.add_argument("--crop-only", action="store_true", help="write the face crop, not the whole photograph")
+    _add_video_output(command, "face")
+
+
+def _add_video_output(command: argparse.ArgumentParser, subject: str) -> None:
+    command.add_argument(
+        "--crop-only", action="store_true", help=f"write the {subject} crop, not the whole photograph"
+    )
     command.add_argument("--max-size", type=int, default=1280, help="longer side of the output (1280)")
     command.add_argument("--batch-size", type=int, default=4, help="frames painted at once (4)")
     command.add_argument("--sheet", help="also write a contact sheet of the frames to this picture")
@@ -112,9 +118,7 @@ def _add_face_output(command: argparse.ArgumentParser) -> None:
 
 def _add_person(commands: Any) -> None:
     command = commands.add_parser("person", help="show a photographed person in another pose")
-    command.add_argument(
-        "--source", required=True, nargs="+", help="photograph of a person, or several of the same person"
-    )
+    _add_source_person(command)
     command.add_argument(
         "--pose",
         required=True,
@@ -127,22 +131,26 @@ def _add_person(commands: Any) -> None:
         "--fit", choices=("person", "picture"), default="person",
         help="bring poses to the person's size and place (person, default), or keep them as they lie in their picture",
     )  # fmt: skip
-    command.add_argument("--person", default="largest", help="whom of the photograph: largest, or a number from 0")
     command.add_argument("--pose-person", help="the same for the pose (default: the largest; all of a file)")
-    command.add_argument("--source-pose", help="pose file of the photograph, instead of detecting it")
     command.add_argument("--no-crop", action="store_true", help="use the whole photograph")
     command.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="size of the result (256 176)")
     command.add_argument("--batch-size", type=int, default=4, help="poses painted at once (4)")
-    command.add_argument("--detector", help="other body detector: mediapipe:FILE or vitpose[:MODEL]")
     _add_model_and_device(command, "bundled/person")
     command.set_defaults(run=_person)
 
 
-def _add_pose(commands: Any) -> None:
-    command = commands.add_parser("pose", help="let a photographed person move as a driver does")
+def _add_source_person(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--source", required=True, nargs="+", help="photograph of a person, or several of the same person"
     )
+    command.add_argument("--person", default="largest", help="whom of the photograph: largest, or a number from 0")
+    command.add_argument("--source-pose", help="pose file of the photograph, instead of detecting it")
+    command.add_argument("--detector", help="other body detector: mediapipe:FILE or vitpose[:MODEL]")
+
+
+def _add_pose(commands: Any) -> None:
+    command = commands.add_parser("pose", help="let a photographed person move as a driver does")
+    _add_source_person(command)
     command.add_argument(
         "--driving", required=True,
         help="video, folder of pictures, key points (json, npz, OpenPose's folder), SMPL sequence or motion template",
@@ -154,19 +162,13 @@ def _add_pose(commands: Any) -> None:
     )  # fmt: skip
     command.add_argument("--no-swap", action="store_true", help="take over the driver's proportions too")
     command.add_argument("--reference", type=int, help="driver's frame that relative motion starts from")
-    command.add_argument("--person", default="largest", help="whom of the photograph: largest, or a number from 0")
     command.add_argument("--driving-person", type=int, default=0, help="which person of the driver to follow, from 0")
-    command.add_argument("--source-pose", help="pose file of the photograph, instead of detecting it")
     command.add_argument(
         "--frame-policy", choices=("hold", "skip", "raise"), default="hold", help="frames without a person"
     )
     command.add_argument("--fps", type=float, help="frame rate (default: the driver's)")
     command.add_argument("--height", type=int, help="height at which the network paints (256)")
-    command.add_argument("--crop-only", action="store_true", help="write the part around the person only")
-    command.add_argument("--max-size", type=int, default=1280, help="longer side of the output (1280)")
-    command.add_argument("--batch-size", type=int, default=4, help="frames painted at once (4)")
-    command.add_argument("--sheet", help="also write a contact sheet of the frames to this picture")
-    command.add_argument("--detector", help="other body detector: mediapipe:FILE or vitpose[:MODEL]")
+    _add_video_output(command, "person")
     _add_model_and_device(command, "bundled/person")
     command.set_defaults(run=_pose)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..processing.plain_arrays import read_plain_arrays
 from .body_coefficients import BodyCoefficients
 from .body_joints import FACE_NAMES, NUM_JOINTS, NUM_POINTS
 from .body_model import AdaATBodyModel, AdaATBodyModelConfig
@@ -153,11 +154,7 @@ def read_smpl_motion(path: str | Path) -> SMPLMotion:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"SMPL sequence {str(path)!r} does not exist.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (ValueError, OSError) as error:
-        raise SMPLFileError(f"{str(path)!r} cannot be read as plain arrays: {error}.") from error
+    arrays = read_plain_arrays(path, SMPLFileError)
     if "smpls" in arrays:
         joined = _array(arrays, "smpls", (85,), path)
         arrays |= {"cams": joined[:, :3], "pose": joined[:, 3:75], "shape": joined[:, 75:]}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..processing.face_tracking import track_face
 from ..processing.landmarks import FaceLandmarker
 from ..processing.sound import load_sound
-from ..processing.tracking import track_face
 from ..video import VideoReader
 
 

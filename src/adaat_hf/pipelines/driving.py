@@ -16,11 +16,11 @@ from ..control.fitting import FaceFitter
 from ..control.smoothing import smooth
 from ..control.template import MotionTemplate
 from ..processing.crop import face_box
+from ..processing.face_tracking import FaceTrack, track_face
 from ..processing.images import IMAGE_SUFFIXES, load_image
 from ..processing.landmark_files import read_landmark_file
 from ..processing.landmarks import FaceLandmarker
 from ..processing.photo import NoFaceError
-from ..processing.tracking import FaceTrack, track_face
 from ..video import DEFAULT_FPS, VideoReader
 
 

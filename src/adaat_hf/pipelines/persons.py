@@ -12,7 +12,7 @@ import torch
 from ..control.body_placement import place_pose
 from ..processing.body_keypoints import LAYOUT_BY_COUNT, BodyDetector, BodyKeypoints
 from ..processing.images import ImageInput, limit_size, load_image
-from ..processing.person_crop import PersonBox, person_box, shift_inside
+from ..processing.person_crop import PersonBox, inside_picture, person_box, shift_inside
 from ..processing.pose_files import POSE_SUFFIXES, BodyPose, PoseError, as_pose, read_pose_file
 
 
@@ -85,7 +85,7 @@ def read_source_person(
         # Points without a picture of their own are pixels of the photograph as it was given.
         found = BodyPose(found.points, found.visibility, found.size or whole.shape[:2])
     points = _rescaled(found, height, width)
-    shown = found.visibility * _inside(points, height, width)
+    shown = found.visibility * inside_picture(points, height, width)
     if not shown.any():
         raise PoseError(f"None of the source's points lies inside the {width}x{height} picture.")
     return SourcePerson(picture, BodyPose(points, shown, (height, width)))
@@ -157,7 +157,7 @@ def place_poses(poses: Sequence[BodyPose], person: SourcePerson, fit: str) -> li
     height, width = person.picture.shape[:2]
     placed = [_rescaled(pose, height, width) for pose in poses]
     for pose, points in zip(poses, placed, strict=True):
-        if not (_inside(points, height, width) * pose.visibility).any():
+        if not (inside_picture(points, height, width) * pose.visibility).any():
             raise PoseError(
                 f"No point of the pose lies inside the {width}x{height} picture; does it belong to a picture of another"
                 " size? fit='person' brings it to the person."
@@ -171,10 +171,6 @@ def _rescaled(pose: BodyPose, height: int, width: int) -> np.ndarray:
         return pose.points
     zoom = np.array([width / pose.size[1], height / pose.size[0]])
     return ((pose.points + 0.5) * zoom - 0.5).astype(np.float32)
-
-
-def _inside(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    return np.all((points > -0.5) & (points < [width - 0.5, height - 0.5]), axis=1)
 
 
 def _detect(picture: np.ndarray, detector: BodyDetector | None, choice: int | str, what: str) -> BodyPose:

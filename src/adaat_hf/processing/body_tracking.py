@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body_keypoints import BODY18, BodyDetector, BodyKeypoints
-from .tracking import batched
+from .tracking import Track, follow
 
 
 # A person who is further away than this from where the followed one was last, in units of its size, is somebody else.
@@ -14,23 +14,14 @@ LARGEST_STEP = 0.6
 
 
 @dataclass(frozen=True)
-class BodyTrack:
-    """The key points of one person in every frame of a clip.
+class BodyTrack(Track):
+    """The 18 key points of one person in every frame of a clip.
 
     Args:
-        points (`np.ndarray` of shape (T, 18, 2)): Pixels; zeros where the person was not found.
-        visibility (`np.ndarray` of shape (T, 18)): 0 for missing points and in frames without the person.
         size (`tuple[int, int]`, *optional*): Height and width of the frames, where known.
     """
 
-    points: np.ndarray
-    visibility: np.ndarray
     size: tuple[int, int] | None = None
-
-    @property
-    def found(self) -> np.ndarray:
-        """Whether the person was found, per frame (T,), bool."""
-        return np.asarray(self.visibility.any(1))
 
 
 class BodyTracker:
@@ -70,17 +61,8 @@ def track_body(
     frames: Iterable[np.ndarray], detector: BodyDetector, person: int = 0, batch_size: int = 8
 ) -> BodyTrack:
     """Detect and follow one person; frames (H, W, 3) are taken in batches, so a long clip needs little memory."""
-    tracker, size = BodyTracker(person), None
-    points, visibility = [], []
-    for batch in batched(frames, batch_size):
-        size = batch[0].shape[:2]
-        for bodies in detector.detect(np.stack(batch)):
-            body = tracker.choose(bodies)
-            both = (np.zeros((BODY18.count, 2)), np.zeros(BODY18.count)) if body is None else body.as_body18()
-            points.append(both[0])
-            visibility.append(both[1])
-    return BodyTrack(
-        np.array(points, np.float32).reshape(-1, BODY18.count, 2),
-        np.array(visibility, np.float32).reshape(-1, BODY18.count),
-        size,
+    tracker = BodyTracker(person)
+    track, size = follow(
+        frames, detector.detect, tracker.choose, lambda body: body.as_body18(), BODY18.count, batch_size
     )
+    return BodyTrack(track.points, track.visibility, size)

@@ -7,11 +7,11 @@ import numpy as np
 
 from ..control.template import MotionTemplate
 from ..video import VideoReader
+from .face_tracking import FaceTrack, track_face
 from .images import IMAGE_SUFFIXES, load_image
 from .landmark_files import read_landmark_file
 from .landmarks import FaceLandmarker
 from .photo import find_faces
-from .tracking import FaceTrack, track_face
 
 
 GOOD_FACE_PIXELS = 120

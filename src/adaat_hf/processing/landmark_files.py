@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .face_tracking import FaceTrack
 from .keypoints import FACE96, IBUG68, IBUG70
 from .landmarks import MESH478, FaceLandmarks
-from .tracking import FaceTrack
 
 
 LAYOUT_BY_COUNT = {IBUG68.count: IBUG68.name, IBUG70.count: IBUG70.name, FACE96.count: FACE96.name, 478: MESH478}

@@ -90,6 +90,11 @@ def shift_inside(box: PersonBox, height: int, width: int, shown: np.ndarray | No
     return PersonBox(left, top, box.width, box.height)
 
 
+def inside_picture(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Whether points (..., 2) in pixels lie in a picture, (...), bool."""
+    return np.all((points > -0.5) & (points < [width - 0.5, height - 0.5]), axis=-1)
+
+
 def cut_person(picture: np.ndarray, box: PersonBox, height: int, width: int) -> np.ndarray:
     """Crop (height, width, 3) of a picture (H, W, 3), uint8; beyond the picture its border is repeated."""
     shrink = box.height / height

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .body_keypoints import BODY18, BODY18_BONES, LAYOUT_BY_COUNT, BodyKeypoints
+from .plain_arrays import read_plain_arrays
 
 
 POSE_SUFFIXES = (".json", ".npz", ".npy")
@@ -55,11 +56,13 @@ def read_pose_file(path: str | Path) -> list[BodyPose]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Pose file {str(path)!r} does not exist.")
+    suffix = path.suffix.lower()
+    arrays = read_plain_arrays(path, PoseError) if suffix in (".npz", ".npy") else {}
     try:
-        if path.suffix.lower() == ".json":
+        if suffix == ".json":
             poses = _from_json(json.loads(path.read_text(encoding="utf-8")))
-        elif path.suffix.lower() in (".npz", ".npy"):
-            poses = _from_numpy(path)
+        elif arrays:
+            poses = _from_arrays(arrays)
         else:
             raise PoseError(f"it is no pose file, expected one of {POSE_SUFFIXES}")
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -227,12 +230,7 @@ def _size(height: Any, width: Any) -> tuple[int, int] | None:
     return (int(height), int(width)) if height and width else None
 
 
-def _from_numpy(path: Path) -> list[BodyPose]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise PoseError(f"it cannot be read as plain arrays: {error}.") from error
-    content = {"points": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+def _from_arrays(content: dict[str, np.ndarray]) -> list[BodyPose]:
     if "points" not in content:
         raise PoseError(f"it holds {sorted(content)}, expected an array 'points'.")
     points = content["points"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from .body_keypoints import BODY18
 from .body_tracking import BodyTrack
+from .plain_arrays import read_plain_arrays
 from .pose_files import MIN_POINTS, BodyPose, PoseError, as_pose, check_point_order, read_pose_file
 
 
@@ -67,13 +68,7 @@ def poses_to_track(points: np.ndarray, visibility: np.ndarray | None = None) -> 
 def _from_arrays(path: Path) -> PoseSequence:
     if not path.is_file():
         raise FileNotFoundError(f"Pose file {str(path)!r} does not exist.")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = (
-            {"points": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-        )
-    except (ValueError, OSError) as error:
-        raise PoseError(f"{str(path)!r} cannot be read as plain arrays: {error}.") from error
+    arrays = read_plain_arrays(path, PoseError)
     points = arrays.get("points")
     if points is None or points.ndim != 3 or points.shape[2] not in (2, 3):
         shown = sorted(arrays) if points is None else f"'points' of shape {points.shape}"

@@ -1,22 +1,23 @@
-"""Follow one face through the frames of a clip."""
+"""Follow one subject, a face or a body, through the frames of a clip."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
-from .keypoints import FACE96
-from .landmarks import FaceLandmarker, FaceLandmarks
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class FaceTrack:
-    """The landmarks of one face in every frame of a clip.
+class Track:
+    """The key points of one subject in every frame of a clip.
 
     Args:
-        points (`np.ndarray` of shape (T, 96, 2)): Pixels; zeros where the face was not found.
-        visibility (`np.ndarray` of shape (T, 96)): 0 for missing points and in frames without the face.
+        points (`np.ndarray` of shape (T, K, 2)): Pixels; zeros where the subject was not found.
+        visibility (`np.ndarray` of shape (T, K)): 0 for missing points and in frames without the subject.
     """
 
     points: np.ndarray
@@ -24,60 +25,43 @@ class FaceTrack:
 
     @property
     def found(self) -> np.ndarray:
-        """Whether the face was found, per frame (T,), bool."""
+        """Whether the subject was found, per frame (T,), bool."""
         return np.asarray(self.visibility.any(1))
 
 
-class FaceTracker:
-    """Pick the same person's landmarks in successive frames: the face nearest to where it was last.
+def follow(
+    frames: Iterable[np.ndarray],
+    detect: Callable[[np.ndarray], list[list[Found]]],
+    choose: Callable[[list[Found]], Found | None],
+    as_points: Callable[[Found], tuple[np.ndarray, np.ndarray]],
+    count: int,
+    batch_size: int,
+) -> tuple[Track, tuple[int, int] | None]:
+    """Detect in all frames and keep the chosen subject.
 
     Args:
-        face_index (`int`, *optional*, defaults to 0): Which face to follow, counted from the largest in the first frame
-            that shows any.
+        frames (`Iterable[np.ndarray]`): Pictures (H, W, 3), taken in batches, so that a long clip needs little memory.
+        detect (`Callable`): Finds all subjects in a batch (B, H, W, 3).
+        choose (`Callable`): Picks the followed one among those of the next frame.
+        as_points (`Callable`): Its points (K, 2) and their visibility (K,).
+        count (`int`): K.
+        batch_size (`int`): Frames per batch.
+
+    Returns:
+        `tuple[Track, tuple[int, int] | None]`: the track, and height and width of the frames if there are any.
     """
-
-    def __init__(self, face_index: int = 0) -> None:
-        self.face_index = face_index
-        self._last: FaceLandmarks | None = None
-
-    def choose(self, faces: list[FaceLandmarks]) -> FaceLandmarks | None:
-        """The followed face among those of the next frame, or `None`."""
-        if not faces:
-            return None
-        if self._last is None:
-            if self.face_index >= len(faces):
-                return None
-            self._last = faces[self.face_index]
-            return self._last
-        nearest = min(faces, key=self._distance)
-        if self._distance(nearest) > 1.0:
-            return None
-        self._last = nearest
-        return nearest
-
-    def _distance(self, face: FaceLandmarks) -> float:
-        """Distance of the centres in units of the face's size."""
-        assert self._last is not None
-        here, there = np.reshape(face.box, (2, 2)).mean(0), np.reshape(self._last.box, (2, 2)).mean(0)
-        return float(np.linalg.norm(here - there)) / max(face.size, self._last.size)
-
-
-def track_face(
-    frames: Iterable[np.ndarray], landmarker: FaceLandmarker, face_index: int = 0, batch_size: int = 8
-) -> FaceTrack:
-    """Detect and follow one face; frames (H, W, 3) are taken in batches, so a long clip needs little memory."""
-    tracker = FaceTracker(face_index)
-    points, visibility = [], []
+    points, visibility, size = [], [], None
     for batch in batched(frames, batch_size):
-        for faces in landmarker.detect(np.stack(batch)):
-            face = tracker.choose(faces)
-            both = (np.zeros((FACE96.count, 2)), np.zeros(FACE96.count)) if face is None else face.as_face96()
+        size = (batch[0].shape[0], batch[0].shape[1])
+        for candidates in detect(np.stack(batch)):
+            chosen = choose(candidates)
+            both = (np.zeros((count, 2)), np.zeros(count)) if chosen is None else as_points(chosen)
             points.append(both[0])
             visibility.append(both[1])
-    return FaceTrack(
-        np.array(points, np.float32).reshape(-1, FACE96.count, 2),
-        np.array(visibility, np.float32).reshape(-1, FACE96.count),
+    track = Track(
+        np.array(points, np.float32).reshape(-1, count, 2), np.array(visibility, np.float32).reshape(-1, count)
     )
+    return track, size
 
 
 def batched(items: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

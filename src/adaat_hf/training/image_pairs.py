@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from torchvision.transforms.v2 import functional as T
 from ..processing.body_keypoints import BODY18
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
+from ..processing.person_crop import PersonBox, cut_person
 from .augmentation import PERSON_PLACEMENT, augment, dye
 from .packs import to_tensor
 
@@ -70,6 +72,30 @@ class ImagePair:
             for role in ("source", "target")
         }
         return cls(**images, subject=row["subject"])
+
+
+def write_posed_crop(
+    picture: np.ndarray,
+    box: PersonBox,
+    points: np.ndarray,
+    visibility: np.ndarray,
+    file: Path,
+    size: tuple[int, int],
+) -> PosedImage:
+    """Write the part of a picture (H, W, 3) in `box`, at `size`, as a jpeg; its key points are those of the picture.
+
+    Args:
+        picture (`np.ndarray` of shape (H, W, 3)): uint8.
+        box ([`PersonBox`]): The part.
+        points (`np.ndarray` of shape (18, 2)), visibility (`np.ndarray` of shape (18,)): In pixels of `picture`.
+        file (`Path`): The jpeg, in the folder of its split.
+        size (`tuple[int, int]`): Its height and width.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    crop = cut_person(picture, box, *size)
+    cv2.imwrite(str(file), crop[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    inside = box.points_to_crop(points, *size)
+    return PosedImage(file.name, np.round(inside, 2).tolist(), visibility.tolist())
 
 
 def write_pairs(folder: Path, pairs: Sequence[ImagePair]) -> Path:

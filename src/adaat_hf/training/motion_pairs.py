@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from tqdm.auto import tqdm
@@ -12,9 +11,9 @@ from tqdm.auto import tqdm
 from ..models.limbs import pose_distance
 from ..processing.body_keypoints import BodyDetector
 from ..processing.body_tracking import BodyTrack, track_body
-from ..processing.person_crop import cut_person, person_box, shift_inside
+from ..processing.person_crop import inside_picture, person_box, shift_inside
 from ..video import VideoReader
-from .image_pairs import ImagePair, PosedImage, write_pairs
+from .image_pairs import ImagePair, PosedImage, write_pairs, write_posed_crop
 from .people import People
 
 
@@ -74,22 +73,19 @@ def cut_clip(file: Path, output: Path, detector: BodyDetector, size: tuple[int, 
     chosen = [frame for number, frame in enumerate(reader) if number in wanted]
     track = track_body(chosen, detector)
     height, width = chosen[0].shape[:2]
-    inside = ((track.points > -0.5) & (track.points < [width - 0.5, height - 0.5])).all(-1)
-    track = BodyTrack(track.points, track.visibility * inside)
+    track = BodyTrack(track.points, track.visibility * inside_picture(track.points, height, width))
     usable = np.flatnonzero((track.visibility > 0).sum(1) >= MIN_POINTS)
     if not len(usable):
         return []
     box = person_box(track.points[usable], track.visibility[usable], size[1] / size[0])
     box = shift_inside(box, height, width)
-    output.mkdir(parents=True, exist_ok=True)
-    images = []
-    for number in usable:
-        name = f"{file.stem}__{number:03d}.jpg"
-        crop = cut_person(chosen[number], box, *size)
-        cv2.imwrite(str(output / name), crop[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-        points = box.points_to_crop(track.points[number], *size)
-        images.append(PosedImage(name, np.round(points, 2).tolist(), track.visibility[number].tolist()))
-    return images
+    return [
+        write_posed_crop(
+            chosen[number], box, track.points[number], track.visibility[number],
+            output / f"{file.stem}__{number:03d}.jpg", size,
+        )
+        for number in usable
+    ]  # fmt: skip
 
 
 def _pair_best(images: list[PosedImage]) -> Iterable[tuple[int, int]]:

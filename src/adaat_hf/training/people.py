@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import yaml
 from tqdm.auto import tqdm
 
 from ..processing.body_keypoints import BodyDetector
 from ..processing.images import IMAGE_SUFFIXES, load_image
-from ..processing.person_crop import PersonBox, cut_person, person_box, shift_inside
-from .image_pairs import ImagePair, PosedImage, write_pairs
+from ..processing.person_crop import PersonBox, inside_picture, person_box, shift_inside
+from .image_pairs import ImagePair, PosedImage, write_pairs, write_posed_crop
 
 
 SEPARATOR = "__"
@@ -113,15 +112,13 @@ def _prepare_pair(
     height, width = pictures[0].shape[:2]
     box = shift_inside(person_box(points, visibility, size[1] / size[0]), height, width)
     _check(points, visibility, box, height, width)
-    images = []
-    for number, picture in enumerate(pictures):
-        file = f"{name}{SEPARATOR}{number}.jpg"
-        crop = cut_person(picture, box, *size)
-        output.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(output / file), crop[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-        inside = box.points_to_crop(points[number], *size)
-        images.append(PosedImage(file, np.round(inside, 2).tolist(), visibility[number].tolist()))
-    return images[0], images[1]
+    first, second = (
+        write_posed_crop(
+            pictures[number], box, points[number], visibility[number], output / f"{name}{SEPARATOR}{number}.jpg", size
+        )
+        for number in range(2)
+    )
+    return first, second
 
 
 def _only_person(picture: np.ndarray, detector: BodyDetector) -> tuple[np.ndarray, np.ndarray]:
@@ -129,9 +126,7 @@ def _only_person(picture: np.ndarray, detector: BodyDetector) -> tuple[np.ndarra
     if len(bodies) != 1:
         raise UnusablePair(f"There are {len(bodies)} persons in one picture, expected 1.")
     points, visibility = bodies[0].as_body18()
-    height, width = picture.shape[:2]
-    inside = ((points >= -0.5) & (points <= [width - 0.5, height - 0.5])).all(1)
-    return points, visibility * inside
+    return points, visibility * inside_picture(points, *picture.shape[:2])
 
 
 def _check(points: np.ndarray, visibility: np.ndarray, box: PersonBox, height: int, width: int) -> None:

@@ -20,9 +20,9 @@ from ..control.face_model import load_face_model
 from ..control.fitting import FaceFitter
 from ..processing.backends import open_landmarker
 from ..processing.crop import FaceBox, cut_out, face_box
+from ..processing.face_tracking import track_face
 from ..processing.images import IMAGE_SUFFIXES, load_image
 from ..processing.sound import SoundError, encode_sound, load_sound
-from ..processing.tracking import track_face
 from ..video import VideoError, VideoReader
 from .packs import FACTS, SOUND, TENSORS, VIDEO
 
