@@ -284,3 +284,13 @@ def test_a_crop_is_laid_in_softly_and_only_there():
     assert (picture == 50).all()
     outside = PersonCanvas(picture, PersonBox(200, 0, 40, 60))
     assert (outside.compose(np.zeros((30, 20, 3), np.uint8)) == 50).all()
+
+
+@pytest.mark.parametrize("change", [{"prewarp": False}, {"num_keypoints": 96}])
+def test_a_generator_that_does_not_move_limbs_is_refused(body_model, change):
+    settings = {**PERSON, **change}
+    if "num_keypoints" in change:
+        settings["prewarp_kind"] = "spline"
+    generator = AdaATGenerator(tiny_config(**settings))
+    with pytest.raises(ValueError, match=r"expected 18|expected one that moves limbs"):
+        PoseTransferPipeline(generator, AdaATImageProcessor(size={"height": 64, "width": 48}), body_model)
