@@ -51,9 +51,9 @@ CLIP_FRAMES = 24
 
 
 class Clip:
-    """A held-out clip: frames, the followed person, the photographs that are taken of it."""
+    """A held-out clip: frames, the followed person, the photographs that are taken of it, and what is fitted to them."""
 
-    def __init__(self, file: Path, detector: Any, sources: int) -> None:
+    def __init__(self, file: Path, detector: Any, fitter: BodyFitter, sources: int) -> None:
         reader = VideoReader(file)
         self.name, self.fps = file.stem, float(reader.fps)
         step = max(1, reader.frame_estimate // CLIP_FRAMES)
@@ -63,38 +63,38 @@ class Clip:
         seen = (self.track.visibility > 0).sum(1)
         parts = np.array_split(np.arange(len(seen)), sources)
         chosen = sorted((int(part[seen[part].argmax()]) for part in parts), key=lambda number: -seen[number])
-        self.best = chosen[0]
         self.photographs = [self._photograph(number) for number in chosen]
+        self.body = fit_sources(fitter, self.photographs)
+        self.motion = fitter.fit(
+            torch.from_numpy(self.track.points), torch.from_numpy(self.track.visibility), self.fps
+        )
+        self.proportions = limb_proportions(fitter.model, self.motion)
+        first, second = (measured_proportions(fitter, half, self.fps) for half in self._halves())
+        self.error = proportion_error(first, second)
 
     def _photograph(self, number: int) -> SourcePerson:
         frame, track = self.frames[number], self.track
         return SourcePerson(frame, BodyPose(track.points[number], track.visibility[number], frame.shape[:2]))
 
-    def halves(self) -> tuple[BodyTrack, BodyTrack]:
-        """The first and the second half of the clip's key points."""
+    def _halves(self) -> list[BodyTrack]:
         middle, track = len(self.frames) // 2, self.track
-        first, second = (
-            BodyTrack(track.points[part], track.visibility[part]) for part in (slice(middle), slice(middle, None))
-        )
-        return first, second
+        parts = (slice(middle), slice(middle, None))
+        return [BodyTrack(track.points[part], track.visibility[part]) for part in parts]
 
 
 def across(
     pipe: PoseTransferPipeline, source: Clip, driver: Clip, detector: Any, fitter: BodyFitter
 ) -> dict[str, float]:
     """Limb errors of one person in another one's motion."""
-    wanted = measured_proportions(fitter, source.track, source.fps)
-    points, seen = torch.from_numpy(driver.track.points), torch.from_numpy(driver.track.visibility)
-    body = fit_sources(fitter, source.photographs)
-    moved = retarget_body(fitter.model, body, fitter.fit(points, seen, driver.fps))
+    moved = retarget_body(fitter.model, source.body, driver.motion)
     size = source.frames.shape[1:3]
     full = np.ones_like(driver.track.visibility)
     asked = {
         "ours": BodyTrack(moved.project(fitter.model).numpy(), full, size),
         "direct": BodyTrack(drive_directly(driver.track, source.photographs[0].pose), driver.track.visibility, size),
     }
-    first, second = (measured_proportions(fitter, half, source.fps) for half in source.halves())
-    errors = {"of the film": proportion_error(first, second)}
+    wanted = source.proportions
+    errors = {"of the film": source.error}
     for name, track in asked.items():
         errors[f"{name}, asked"] = proportion_error(measured_proportions(fitter, track, driver.fps), wanted)
         frames = paint(pipe, source, track)
@@ -114,7 +114,7 @@ def paint(pipe: PoseTransferPipeline, source: Clip, track: BodyTrack) -> np.ndar
 
 def within(pipe: PoseTransferPipeline, clip: Clip, detector: Any) -> dict[str, float]:
     """Flicker of a clip that is painted from one of its frames, and of the clip itself."""
-    result = pipe(clip.frames[clip.best], list(clip.frames), detector=detector, fps=clip.fps)
+    result = pipe(clip.photographs[0].picture, list(clip.frames), detector=detector, fps=clip.fps)
     painted = np.stack(list(result.arrays()))
     tracks = [clip.track, track_body(painted, detector)]
     return {"painted": background_flicker(painted, tracks), "film": background_flicker(clip.frames, tracks)}
@@ -166,10 +166,11 @@ def judge(args: argparse.Namespace) -> dict[str, float]:
     """Means over the held-out people: one clip of each."""
     people, detector = People.from_yaml(args.people), open_body_detector(args.detector)
     names = {subject: min(n for n, s in people.subjects.items() if s == subject) for subject in people.held_out}
-    clips = [Clip(args.clips / f"{name}.mp4", detector, args.sources) for name in sorted(names.values())]
     pipe = PoseTransferPipeline.from_pretrained(args.model).to(best_device(None))
     pipe.set_progress_bar_config(disable=True)
     fitter = BodyFitter(pipe.body_model)
+    files = [args.clips / f"{name}.mp4" for name in sorted(names.values())]
+    clips = [Clip(file, detector, fitter, args.sources) for file in tqdm(files, desc="reading clips", unit="clip")]
     pairs = [
         (clip, clips[(n + step) % len(clips)]) for n, clip in enumerate(clips) for step in range(1, args.drivers + 1)
     ]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adaat_hf import retarget_body
-from adaat_hf.evaluation.body_motion import random_motion
+from adaat_hf.evaluation.body_motion import random_motion, random_photographs
 from adaat_hf.evaluation.pose_transfer import (
     background_flicker,
     drive_directly,
@@ -49,3 +49,12 @@ def test_proportions_are_the_sources_after_retargeting(body_model):
     assert proportion_error(limb_proportions(body_model, moved), wanted) < 1e-6
     assert proportion_error(limb_proportions(body_model, driving), wanted) > 0.02
     assert proportion_error(torch.ones(8) * 1.1, torch.ones(8)) == pytest.approx(0.1)
+
+
+def test_photographs_are_of_one_body_in_poses_of_its_own(body_model):
+    found = random_photographs(body_model, 4, np.random.default_rng(0))
+    assert len(found) == 4
+    apart = (found.pose[1:] - found.pose[:-1]).abs().mean((1, 2))
+    assert (apart > 0.01).all()
+    again = random_photographs(body_model, 4, np.random.default_rng(1))
+    assert proportion_error(limb_proportions(body_model, again), limb_proportions(body_model, found)) > 0.01

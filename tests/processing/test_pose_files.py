@@ -159,6 +159,12 @@ def test_unusable_files_are_refused(tmp_path, name, content, message):
         read_pose_file(path)
 
 
+def test_an_npz_without_arrays_says_what_is_missing(tmp_path):
+    np.savez(tmp_path / "empty.npz")
+    with pytest.raises(PoseError, match=r"it holds \[\], expected an array 'points'"):
+        read_pose_file(tmp_path / "empty.npz")
+
+
 def test_pickles_are_not_loaded(tmp_path):
     np.save(tmp_path / "evil.npy", np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(PoseError, match="cannot be read as plain arrays"):

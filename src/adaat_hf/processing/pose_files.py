@@ -57,11 +57,11 @@ def read_pose_file(path: str | Path) -> list[BodyPose]:
     if not path.is_file():
         raise FileNotFoundError(f"Pose file {str(path)!r} does not exist.")
     suffix = path.suffix.lower()
-    arrays = read_plain_arrays(path, PoseError) if suffix in (".npz", ".npy") else {}
+    arrays = read_plain_arrays(path, PoseError) if suffix in (".npz", ".npy") else None
     try:
         if suffix == ".json":
             poses = _from_json(json.loads(path.read_text(encoding="utf-8")))
-        elif arrays:
+        elif arrays is not None:
             poses = _from_arrays(arrays)
         else:
             raise PoseError(f"it is no pose file, expected one of {POSE_SUFFIXES}")
