@@ -12,6 +12,9 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from .marking import draw_label, mark_written_file
+from .marking.xmp import STATEMENT
+
 
 MAX_FRAME_PIXELS = 64_000_000
 MAX_FPS = 120
@@ -122,6 +125,7 @@ class VideoWriter:
         width, height (`int`): Frame size; an odd size is extended by one pixel, which h264 needs.
         sound_from (`str` or `os.PathLike`, *optional*): File whose first sound track is added, up to the end of the frames.
         crf (`int`, *optional*, defaults to 17): Quality, 0 (lossless) to 51.
+        mark (`bool`, *optional*, defaults to `False`): Mark the video as synthetic (see `adaat_hf.marking`).
 
     Raises:
         VideoError: if the file cannot be written or no h264 encoder is available.
@@ -135,14 +139,18 @@ class VideoWriter:
         height: int,
         sound_from: str | os.PathLike[str] | None = None,
         crf: int = 17,
+        mark: bool = False,
     ) -> None:
         self.path = Path(path)
+        self.mark = mark
         self.fps = Fraction(fps).limit_denominator(100_000)
         self.count = 0
         check_writable(self.path)
         self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{self.path.suffix}")
         self._sound_file: Any = None
         self._file = av.open(str(self._partial), "w", format="mp4", options={"movflags": "faststart"})
+        if mark:
+            self._file.metadata["comment"] = STATEMENT
         try:
             self._video = self._add_video(width, height, crf)
             self._sound = self._add_sound(sound_from) if sound_from is not None else iter(())
@@ -179,6 +187,7 @@ class VideoWriter:
     def write(self, frame: np.ndarray) -> None:
         """Append a frame (H, W, 3), RGB, uint8."""
         height, width = self._video.height, self._video.width
+        frame = draw_label(frame) if self.mark else frame
         if frame.shape[:2] != (height, width):
             missing = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))
             if any(not 0 <= after <= 1 for _, after in missing):
@@ -187,23 +196,37 @@ class VideoWriter:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
         picture.pts, picture.time_base = self.count, 1 / self.fps
-        self._file.mux(self._video.encode(picture))
+        self._mux(self._video.encode(picture))
         self.count += 1
         self._write_sound_until(self.count / self.fps)
 
     def _write_sound_until(self, seconds: Fraction) -> None:
         while self._waiting is not None and self._waiting.pts * self._waiting.time_base < seconds:
-            self._file.mux(self._waiting)
+            self._mux(self._waiting)
             self._waiting = next(self._sound, None)
+
+    def _mux(self, packets: Any) -> None:
+        try:
+            self._file.mux(packets)
+        except (OSError, av.FFmpegError) as error:
+            raise VideoError(f"{str(self.path)!r} cannot be written: {error}.") from error
 
     def close(self) -> Path:
         """Finish the file and give it its name."""
         if not self.count:
             self.abort()
             raise VideoError(f"No frame was written to {str(self.path)!r}.")
-        self._file.mux(self._video.encode(None))
-        self._close_files()
-        self._partial.replace(self.path)
+        try:
+            self._mux(self._video.encode(None))
+            # Closing writes the index, which fails on a full disk.
+            self._file.close()
+            if self.mark:
+                mark_written_file(self._partial)
+            self._partial.replace(self.path)
+        except (OSError, av.FFmpegError) as error:
+            raise VideoError(f"{str(self.path)!r} cannot be written: {error}.") from error
+        finally:
+            self.abort()
         return self.path
 
     def abort(self) -> None:

@@ -27,12 +27,14 @@ class FrameTarget:
         sound (`SoundFile`, *optional*): File whose sound belongs to the frames.
         output (`Path`, *optional*): The mp4 to write while the frames are made; otherwise they are kept.
         output_type (`str`): `"pil"`, `"np"` or `"pt"`.
+        mark (`bool`): Whether files are marked as synthetic.
     """
 
     fps: Fraction
     sound: SoundFile | None
     output: Path | None
     output_type: str
+    mark: bool
 
 
 def collect_frames(
@@ -55,7 +57,7 @@ def collect_frames(
     """
     painting_at = time.perf_counter()
     if target.output is not None:
-        with VideoWriter(target.output, target.fps, extent[1], extent[0], target.sound) as writer:
+        with VideoWriter(target.output, target.fps, extent[1], extent[0], target.sound, mark=target.mark) as writer:
             for crop in crops:
                 writer.write(finish(crop))
         frames: Any = VideoFrames(target.output, statistics.frames)
@@ -67,4 +69,4 @@ def collect_frames(
     if target.output_type != "pil":
         tensor = torch.from_numpy(np.stack(list(frames.arrays()))).permute(0, 3, 1, 2).float() / 255
         frames = AdaATImageProcessor().postprocess(tensor, target.output_type)
-    return AdaATPipelineOutput(frames, target.fps, statistics, target.sound, target.output)
+    return AdaATPipelineOutput(frames, target.fps, statistics, target.sound, target.output, target.mark)

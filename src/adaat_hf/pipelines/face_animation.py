@@ -156,10 +156,11 @@ class FaceAnimationPipeline(AdaATPipeline):
         crop_only: bool,
         output: str | Path | None,
         output_type: str,
+        mark: bool,
         started: float,
     ) -> AdaATPipelineOutput:
         """Put the painted crops into the photograph, and write them where `output` says so."""
         finish: Callable[[list[np.ndarray]], np.ndarray] = (lambda frame: frame[0]) if crop_only else photo.compose
         extent = photo.faces[0].crop.shape[:2] if crop_only else photo.picture.shape[:2]
-        target = FrameTarget(fps, sound, None if output is None else Path(output), output_type)
+        target = FrameTarget(fps, sound, None if output is None else Path(output), output_type, mark)
         return collect_frames(crops, finish, extent, target, statistics, started)

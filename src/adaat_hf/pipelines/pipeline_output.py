@@ -130,6 +130,7 @@ class AdaATPipelineOutput(BaseOutput):
         statistics ([`AnimationStatistics`]): Counts and times.
         sound_from (`os.PathLike`, *optional*): File whose sound belongs to the frames.
         path (`Path`, *optional*): The video that was written while the frames were made.
+        mark (`bool`): Whether `save` marks the file as synthetic (see `adaat_hf.marking`).
     """
 
     frames: Any = None
@@ -137,6 +138,7 @@ class AdaATPipelineOutput(BaseOutput):
     statistics: AnimationStatistics | None = None
     sound_from: SoundFile | None = None
     path: Path | None = None
+    mark: bool = True
 
     def save(self, path: str | Path, crf: int = 17) -> Path:
         """Write an mp4 (h264, yuv420p) with the driver's sound.
@@ -154,7 +156,9 @@ class AdaATPipelineOutput(BaseOutput):
         try:
             for frame in self.arrays():
                 if writer is None:
-                    writer = VideoWriter(path, self.fps, frame.shape[1], frame.shape[0], self.sound_from, crf)
+                    writer = VideoWriter(
+                        path, self.fps, frame.shape[1], frame.shape[0], self.sound_from, crf, self.mark
+                    )
                 writer.write(frame)
         except BaseException:
             if writer is not None:

@@ -43,12 +43,14 @@ class PersonGenerationOutput(BaseOutput):
         sources (`list[PIL.Image.Image]`): What the network saw of the source pictures.
         keypoints (`np.ndarray` of shape (N, 18, 2)): The poses in pixels of the images.
         visibility (`np.ndarray` of shape (N, 18)): 0 for a missing point.
+        mark (`bool`): Whether `save` marks the files as synthetic (see `adaat_hf.marking`).
     """
 
     images: Any = None
     sources: list[PIL.Image.Image] | None = None
     keypoints: np.ndarray | None = None
     visibility: np.ndarray | None = None
+    mark: bool = True
 
     def grid(self) -> PIL.Image.Image:
         """One row per pose: the source pictures, the pose, the result."""
@@ -64,9 +66,9 @@ class PersonGenerationOutput(BaseOutput):
         """Write the pictures: a single one to `path`, several to numbered names beside it (`out_000.png`, ...)."""
         path = Path(path)
         if len(self.images) == 1:
-            return [save_image(load_image(self.images[0]), path)]
+            return [save_image(load_image(self.images[0]), path, self.mark)]
         names = [path.with_name(f"{path.stem}_{number:03d}{path.suffix}") for number in range(len(self.images))]
-        return [save_image(load_image(image), name) for image, name in zip(self.images, names, strict=True)]
+        return [save_image(load_image(image), name, self.mark) for image, name in zip(self.images, names, strict=True)]
 
 
 class PersonGenerationPipeline(PersonPipeline):
@@ -113,6 +115,7 @@ class PersonGenerationPipeline(PersonPipeline):
         detector: BodyDetector | None = None,
         batch_size: int = 4,
         output_type: str = "pil",
+        mark: bool = True,
         return_dict: bool = True,
         callback_on_step_end: Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
         callback_on_step_end_tensor_inputs: list[str] | None = None,
@@ -136,6 +139,8 @@ class PersonGenerationPipeline(PersonPipeline):
             detector ([`BodyDetector`], *optional*): Detector to use instead of the pipeline's own.
             batch_size (`int`, *optional*, defaults to 4): Poses painted at once.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
+            mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label
+                and provenance metadata (see `adaat_hf.marking`). Frames in memory carry no label.
             return_dict (`bool`, *optional*, defaults to `True`): Return a [`PersonGenerationOutput`], else a tuple.
             callback_on_step_end (`Callable`, *optional*): Called after each batch with the pipeline, the batch's number,
                 the number of pictures done, and the tensors named by `callback_on_step_end_tensor_inputs`.
@@ -172,7 +177,7 @@ class PersonGenerationPipeline(PersonPipeline):
         if not return_dict:
             return (result,)
         return PersonGenerationOutput(
-            result, [PIL.Image.fromarray(picture) for picture in crops], targets, np.stack(seen)
+            result, [PIL.Image.fromarray(picture) for picture in crops], targets, np.stack(seen), mark
         )
 
     def check_inputs(

@@ -101,6 +101,7 @@ class PoseTransferPipeline(PersonPipeline):
         batch_size: int = 4,
         output: str | Path | None = None,
         output_type: str = "pil",
+        mark: bool = True,
         return_dict: bool = True,
         callback_on_step_end: Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
         callback_on_step_end_tensor_inputs: list[str] | None = None,
@@ -133,6 +134,8 @@ class PoseTransferPipeline(PersonPipeline):
             batch_size (`int`, *optional*, defaults to 4): Frames painted at once.
             output (`str` or `Path`, *optional*): Write the mp4 while it is made; memory does not grow with its length.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
+            mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label
+                and provenance metadata (see `adaat_hf.marking`). Frames in memory carry no label.
             return_dict (`bool`, *optional*, defaults to `True`): Return an [`AdaATPipelineOutput`], else a tuple.
             callback_on_step_end (`Callable`, *optional*): Called after each batch with the pipeline, the batch's number,
                 the number of frames done, and the tensors named by `callback_on_step_end_tensor_inputs`.
@@ -179,7 +182,7 @@ class PoseTransferPipeline(PersonPipeline):
         canvas = PersonCanvas(people[0].picture, scene.box)
         finish: Callable[[np.ndarray], np.ndarray] = (lambda crop: crop) if crop_only else canvas.compose
         extent = scene.size if crop_only else people[0].picture.shape[:2]
-        target = FrameTarget(drive.fps, drive.sound_from, None if output is None else Path(output), output_type)
+        target = FrameTarget(drive.fps, drive.sound_from, None if output is None else Path(output), output_type, mark)
         result = collect_frames(crops, finish, (extent[0], extent[1]), target, statistics, started)
         self.maybe_free_model_hooks()
         return result if return_dict else (result.frames,)

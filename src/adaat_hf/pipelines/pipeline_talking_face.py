@@ -101,6 +101,7 @@ class TalkingFacePipeline(FaceAnimationPipeline):
         batch_size: int = 4,
         output: str | Path | None = None,
         output_type: str = "pil",
+        mark: bool = True,
         return_dict: bool = True,
         callback_on_step_end: Callable[[Any, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
         callback_on_step_end_tensor_inputs: list[str] | None = None,
@@ -131,6 +132,8 @@ class TalkingFacePipeline(FaceAnimationPipeline):
             batch_size (`int`, *optional*, defaults to 4): Frames painted at once.
             output (`str` or `Path`, *optional*): Write the mp4 while it is made; memory does not grow with its length.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
+            mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label
+                and provenance metadata (see `adaat_hf.marking`). Frames in memory carry no label.
             return_dict (`bool`, *optional*, defaults to `True`): Return an [`AdaATPipelineOutput`], else a tuple.
             callback_on_step_end, callback_on_step_end_tensor_inputs: see [`FaceReenactmentPipeline`].
 
@@ -164,7 +167,7 @@ class TalkingFacePipeline(FaceAnimationPipeline):
         statistics = AnimationStatistics(
             frames, device=str(self._execution_device), seconds={"driving": read_at - started}
         )
-        result = self.collect(photo, crops, rate, heard, statistics, crop_only, output, output_type, started)
+        result = self.collect(photo, crops, rate, heard, statistics, crop_only, output, output_type, mark, started)
         self.maybe_free_model_hooks()
         return result if return_dict else (result.frames,)
 

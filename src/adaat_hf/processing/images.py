@@ -11,6 +11,8 @@ import PIL.Image
 import PIL.ImageOps
 import torch
 
+from ..marking import draw_label, mark_image_options, mark_written_file
+
 
 MAX_IMAGE_PIXELS = 100_000_000
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -115,12 +117,24 @@ def limit_size(picture: np.ndarray, max_size: int | None) -> np.ndarray:
     return cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else picture
 
 
-def save_image(picture: np.ndarray, path: str | Path) -> Path:
-    """Write a picture (H, W, 3), uint8, in the format of the path's suffix; it appears when it is complete."""
+def save_image(picture: np.ndarray, path: str | Path, mark: bool = False) -> Path:
+    """Write a picture in the format of the path's suffix; it appears when it is complete.
+
+    Args:
+        picture (`np.ndarray` of shape (H, W, 3)): RGB, uint8.
+        path (`str` or `Path`): The file.
+        mark (`bool`, *optional*, defaults to `False`): Mark it as synthetic (see `adaat_hf.marking`).
+
+    Raises:
+        ImageError: if it cannot be written.
+    """
     path = Path(path)
+    options = mark_image_options(path.suffix) if mark else {}
     partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        PIL.Image.fromarray(picture).save(partial)
+        PIL.Image.fromarray(draw_label(picture) if mark else picture).save(partial, **options)
+        if mark:
+            mark_written_file(partial)
         partial.replace(path)
     except (OSError, ValueError) as error:
         raise ImageError(f"{str(path)!r} cannot be written: {error}.") from error

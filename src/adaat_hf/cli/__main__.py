@@ -1,0 +1,8 @@
+"""`python -m adaat_hf.cli`."""
+
+import sys
+
+from . import main
+
+
+sys.exit(main())
