@@ -98,7 +98,12 @@ def test_many_poses_at_once_and_their_grid(pipe, photo, standing, stretched, det
     np.testing.assert_array_equal(np.asarray(result.images[1]), np.asarray(result.images[3]))
     names = result.save(tmp_path / "out.png")
     assert [path.name for path in names] == [f"out_{n:03d}.png" for n in range(4)]
-    assert np.array_equal(np.asarray(PIL.Image.open(names[0])), np.asarray(result.images[0]))
+    saved, painted = np.asarray(PIL.Image.open(names[0])), np.asarray(result.images[0])
+    assert np.array_equal(saved[: HEIGHT // 2], painted[: HEIGHT // 2]) and not np.array_equal(saved, painted)
+    unmarked = pipe(photo, standing, detector=detector, mark=False)
+    (name,) = unmarked.save(tmp_path / "plain.png")
+    assert np.array_equal(np.asarray(PIL.Image.open(name)), np.asarray(unmarked.images[0]))
+    assert PIL.Image.open(result.save_grid(tmp_path / "grid.png")).size == (3 * WIDTH, 4 * HEIGHT)
 
 
 def test_batches_do_not_change_the_result(pipe, photo, standing, stretched, detector):

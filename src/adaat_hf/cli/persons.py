@@ -72,11 +72,9 @@ def _add_pose(commands: Any) -> None:
 
 
 def _person(args: argparse.Namespace) -> int:
-    import numpy as np
-
     from ..pipelines.pipeline_person_generation import PersonGenerationPipeline
     from ..processing.backends import open_body_detector
-    from ..processing.images import check_image_name, save_image
+    from ..processing.images import check_image_name
 
     for path in filter(None, (args.output, args.grid)):
         check_image_name(path)
@@ -96,7 +94,7 @@ def _person(args: argparse.Namespace) -> int:
     for path in result.save(args.output):
         print(f"{path}: {result.images[0].width}x{result.images[0].height}")
     if args.grid:
-        save_image(np.asarray(result.grid()), args.grid, args.mark)
+        result.save_grid(args.grid)
         print(f"{args.grid}: sources, poses and results")
     return 0
 

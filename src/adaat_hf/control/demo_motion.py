@@ -39,7 +39,7 @@ def demo_motion(face_model: AdaATFaceModel, seconds: float = 5.0, fps: float = 2
     for side in ("Left", "Right"):
         for blink in BLINKS:
             add(f"eyeBlink{side}", _bump(time, blink, 0.11))
-        smile = _swell(time, 1.2, 2.5)
+        smile = swell(time, 1.2, 2.5)
         add(f"mouthSmile{side}", 0.75 * smile)
         add(f"cheekSquint{side}", 0.35 * smile)
         add(f"browOuterUp{side}", 0.4 * _bump(time, 3.1, 0.5))
@@ -52,8 +52,8 @@ def demo_motion(face_model: AdaATFaceModel, seconds: float = 5.0, fps: float = 2
             add(f"mouthStretch{side}", spread * shape)
             add(f"mouthLowerDown{side}", 0.5 * open_ * shape)
             add(f"mouthUpperUp{side}", 0.25 * open_ * shape)
-    yaw = math.radians(16) * (_swell(time, 0.3, 1.3) - 0.8 * _swell(time, 3.6, 4.9))
-    pitch = math.radians(7) * torch.sin(2 * math.pi * 1.1 * (time - 1.4)) * _swell(time, 1.4, 2.5)
+    yaw = math.radians(16) * (swell(time, 0.3, 1.3) - 0.8 * swell(time, 3.6, 4.9))
+    pitch = math.radians(7) * torch.sin(2 * math.pi * 1.1 * (time - 1.4)) * swell(time, 1.4, 2.5)
     roll = math.radians(4) * torch.sin(2 * math.pi * 0.35 * time)
     rotation = torch.stack([pitch, yaw, roll], 1)
     return MotionTemplate(
@@ -77,7 +77,7 @@ def _bump(time: Tensor, centre: float, half_width: float) -> Tensor:
     return (1 + torch.cos(math.pi * phase)) / 2
 
 
-def _swell(time: Tensor, start: float, end: float) -> Tensor:
+def swell(time: Tensor, start: float, end: float) -> Tensor:
     """A rise from 0 to 1 at `start`, a plateau, and a fall that ends at `end`."""
     ramp = 0.35
     up, down = ((time - start) / ramp).clamp(0, 1), ((end - time) / ramp).clamp(0, 1)

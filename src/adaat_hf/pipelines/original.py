@@ -41,7 +41,7 @@ was trained on DeepFashion at 256x176: fashion photographs before a white backgr
 from adaat_hf import AdaATPipeline
 
 pipe = AdaATPipeline.from_pretrained("{folder}")
-pipe(source="fashion.jpg", pose="other.jpg").images[0].save("out.png")
+pipe(source="fashion.jpg", pose="other.jpg").save("out.png")
 ```
 """
 

@@ -62,6 +62,10 @@ class PersonGenerationOutput(BaseOutput):
             rows.append(np.hstack([*known, draw_pose(points, seen, np.zeros_like(shown)), shown]))
         return PIL.Image.fromarray(np.vstack(rows))
 
+    def save_grid(self, path: str | Path) -> Path:
+        """Write [`~PersonGenerationOutput.grid`] as a picture, marked as the results are."""
+        return save_image(np.asarray(self.grid()), path, self.mark)
+
     def save(self, path: str | Path) -> list[Path]:
         """Write the pictures: a single one to `path`, several to numbered names beside it (`out_000.png`, ...)."""
         path = Path(path)
@@ -86,7 +90,7 @@ class PersonGenerationPipeline(PersonPipeline):
 
     >>> pipe = AdaATPipeline.from_pretrained("bundled/person")
     >>> result = pipe(source="me.jpg", pose=["other.jpg", "pose.json"])  # doctest: +SKIP
-    >>> result.grid().save("grid.png")  # doctest: +SKIP
+    >>> result.save_grid("grid.png")  # doctest: +SKIP
     ```"""
 
     def __init__(

@@ -1,0 +1,153 @@
+"""The tabs for faces: reenact and talk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..control.retargeting import Control, Motion
+from ..control.template import MotionTemplate
+from ..video import DEFAULT_FPS, VideoReader
+from .checks import check_length, media_seconds
+from .choosing import add_choice, chosen, face_crops
+from .handling import guarded, run_on_page
+from .layout import Outputs, face_photo, strength_sliders, video_outputs
+from .running import Run
+from .video_tab import VideoTab, played
+
+
+GROUPS = ("eyes", "brows", "mouth", "head")
+TEMPLATES = [".safetensors", ".csv", ".npz"]
+
+
+class ReenactTab(VideoTab):
+    """A photograph moves as a driver does."""
+
+    title = "Reenact"
+    api_name = "reenact"
+
+    def build(self) -> Outputs:
+        with gr.Row():
+            with gr.Column():
+                photo = face_photo()
+                choice = add_choice(photo, lambda picture: face_crops(picture, self.studio.landmarker), "face", True)
+                driver = gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
+                template = gr.File(
+                    label="or a motion template or landmark file", file_types=TEMPLATES, type="filepath", height=90
+                )
+                with gr.Accordion("Control", open=False):
+                    control = gr.Radio(["both", "expression", "pose"], value="both", label="What to follow")
+                    motion = gr.Radio(["relative", "absolute"], value="relative", label="Motion")
+                    sliders = strength_sliders(GROUPS)
+                    compare = gr.Checkbox(True, label="Also make a side-by-side video")
+            outputs = video_outputs()
+        outputs.inputs = [photo, driver, template, choice, control, motion, *sliders, compare]
+        outputs.examples = [photo, template]
+        return outputs
+
+    def run(
+        self,
+        photo: str | None,
+        driver: str | None,
+        template: str | None,
+        choice: str | None,
+        control: Control,
+        motion: Motion,
+        eyes: float,
+        brows: float,
+        mouth: float,
+        head: float,
+        compare: bool,
+    ) -> Iterator[Any]:
+        """Animate; yields video, comparison, download and status."""
+
+        def work(folder: Path) -> Iterator[Any]:
+            if photo is None:
+                raise ValueError("A photograph of a face is missing.")
+            driving: Any = driver or template
+            if driving is None:
+                raise ValueError("A driving video, or a motion template, is missing.")
+            if driver is None and str(template).endswith(".safetensors"):
+                driving = MotionTemplate.load(str(template))
+            if driver is not None:
+                check_length(driver, self.settings.max_seconds, "driving video")
+            output = folder / "reenacted.mp4"
+            strengths = {"eyes": eyes, "brows": brows, "mouth": mouth, "head": head}
+            run = Run(
+                lambda step: self.studio.reenact(
+                    photo, driving, control=control, motion=motion, strengths=strengths, source_face=chosen(choice),
+                    landmarker=self.studio.landmarker, max_size=self.settings.max_size, output=output,
+                    callback_on_step_end=step,
+                ),
+                self.studio.device,
+            )  # fmt: skip
+            if driver is not None:
+                run.expect(VideoReader(driver).frame_estimate)
+            elif isinstance(driving, MotionTemplate):
+                run.expect(len(driving.coefficients))
+            yield from run_on_page(run, 3, lambda result: self.results(result, photo, driver, compare))
+
+        yield from guarded(work)
+
+
+class TalkTab(VideoTab):
+    """A photograph says what a sound contains."""
+
+    title = "Talk"
+    api_name = "talk"
+
+    def build(self) -> Outputs:
+        with gr.Row():
+            with gr.Column():
+                photo = face_photo()
+                choice = add_choice(photo, lambda picture: face_crops(picture, self.studio.landmarker), "face", True)
+                sound = gr.Audio(label="Speech", sources=["upload", "microphone"], type="filepath")
+                with gr.Accordion("Control", open=False):
+                    emotion = gr.Radio(["neutral", "happy", "angry", "surprise"], value="neutral", label="Emotion")
+                    strength = gr.Slider(0, 2, 1, step=0.1, label="Strength of the emotion")
+                    head_motion = gr.Radio(["generated", "none"], value="generated", label="Head motion")
+                    seed = gr.Number(0, precision=0, minimum=0, label="Seed of head motion and blinks")
+                    sliders = strength_sliders(GROUPS)
+            outputs = video_outputs(comparison=False)
+        outputs.inputs = [photo, sound, choice, emotion, strength, head_motion, seed, *sliders]
+        outputs.examples = [photo, sound]
+        return outputs
+
+    def run(
+        self,
+        photo: str | None,
+        sound: str | None,
+        choice: str | None,
+        emotion: str,
+        strength: float,
+        head_motion: str,
+        seed: float,
+        eyes: float,
+        brows: float,
+        mouth: float,
+        head: float,
+    ) -> Iterator[Any]:
+        """Animate; yields video, download and status."""
+
+        def work(folder: Path) -> Iterator[Any]:
+            if photo is None:
+                raise ValueError("A photograph of a face is missing.")
+            if sound is None:
+                raise ValueError("A sound of somebody speaking is missing.")
+            check_length(sound, self.settings.max_seconds, "sound")
+            output = folder / "talking.mp4"
+            strengths = {"eyes": eyes, "brows": brows, "mouth": mouth, "head": head}
+            run = Run(
+                lambda step: self.studio.talk(
+                    photo, sound, emotion=emotion, emotion_strength=strength, head_motion=head_motion, seed=int(seed),
+                    strengths=strengths, source_face=chosen(choice),
+                    landmarker=self.studio.landmarker, max_size=self.settings.max_size, output=output,
+                    callback_on_step_end=step,
+                ),
+                self.studio.device,
+            )  # fmt: skip
+            run.expect(round(media_seconds(sound) * DEFAULT_FPS))
+            yield from run_on_page(run, 2, played)
+
+        yield from guarded(work)

@@ -1,0 +1,63 @@
+"""From a visitor's click to a result: progress, files that are cleaned up, and errors that a person understands."""
+
+import html
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import gradio as gr
+
+from .running import Cancelled, Progress, Run
+
+
+logger = logging.getLogger(__name__)
+
+UNEXPECTED = "Something went wrong here, not with your files. Please try again; if it happens again, report it."
+
+
+def run_on_page(run: Run[Any], outputs: int, finish: Callable[[Any], tuple[Any, ...]]) -> Iterator[Any]:
+    """Yield what the page shows: while the run works its progress as the last output, at the end the results.
+
+    Args:
+        run ([`Run`]): The work.
+        outputs (`int`): How many outputs there are before the progress.
+        finish (`Callable`): Makes the outputs of the run's result.
+    """
+    for progress in run:
+        yield *(gr.skip() for _ in range(outputs)), progress_html(progress)
+    result = run.result
+    yield *finish(result), f"<p role='status'>{html.escape(str(result.statistics))}</p>"
+
+
+def guarded(work: Callable[[Path], Iterator[Any]]) -> Iterator[Any]:
+    """Run `work` in a folder that disappears afterwards; Gradio has its own copies of the results by then.
+
+    Raises:
+        gr.Error: with a sentence for the visitor.
+    """
+    try:
+        with TemporaryDirectory(prefix="adaat-app-") as name:
+            yield from work(Path(name))
+    except (Cancelled, GeneratorExit):
+        raise
+    except (ValueError, OSError) as error:
+        raise gr.Error(_without_folders(str(error)), title="This cannot be animated", duration=None) from error
+    except gr.Error:
+        raise
+    except Exception as error:
+        logger.exception("A run failed")
+        raise gr.Error(UNEXPECTED, title="Error", duration=None) from error
+
+
+def progress_html(progress: Progress) -> str:
+    """A bar and a sentence; screen readers announce the sentence."""
+    share = f" value='{progress.done}' max='{progress.total}'" if progress.total and progress.done else ""
+    return f"<p role='status'>{html.escape(str(progress))}</p><progress aria-label='progress'{share}></progress>"
+
+
+def _without_folders(text: str) -> str:
+    """A message without the server's folders, of which only file names mean something to a visitor."""
+    words = text.split("'")
+    return "'".join(Path(word).name if word.startswith("/") else word for word in words)

@@ -1,0 +1,162 @@
+"""The tabs for persons: pose transfer and person image generation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..control.body_retargeting import Placement
+from ..control.body_template import BodyMotionTemplate
+from ..video import VideoReader
+from .checks import check_length
+from .choosing import add_choice, chosen, person_crops
+from .handling import guarded, run_on_page
+from .layout import Outputs, Tab, photo_input, run_buttons, video_outputs
+from .running import Run
+from .video_tab import VideoTab
+
+
+MOTIONS = [".safetensors", ".npz", ".npy", ".json"]
+POSES = [".json", ".npz"]
+MAX_PHOTOS = 4
+
+
+class PoseTab(VideoTab):
+    """A photographed person moves as a driver does."""
+
+    title = "Pose"
+    api_name = "pose"
+
+    def build(self) -> Outputs:
+        with gr.Row():
+            with gr.Column():
+                photo, choice, others = _person_inputs(self)
+                driver = gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
+                template = gr.File(
+                    label="or key points, an SMPL sequence or a motion template", file_types=MOTIONS, height=90
+                )
+                with gr.Accordion("Control", open=False):
+                    placement = gr.Radio(["relative", "absolute"], value="relative", label="Place and size")
+                    swap = gr.Checkbox(True, label="Keep the person's own proportions")
+                    compare = gr.Checkbox(True, label="Also make a side-by-side video")
+            outputs = video_outputs()
+        outputs.inputs = [photo, others, driver, template, choice, placement, swap, compare]
+        outputs.examples = [photo, template]
+        return outputs
+
+    def run(
+        self,
+        photo: str | None,
+        others: list[str] | None,
+        driver: str | None,
+        template: str | None,
+        choice: str | None,
+        placement: Placement,
+        swap: bool,
+        compare: bool,
+    ) -> Iterator[Any]:
+        """Animate; yields video, comparison, download and status."""
+
+        def work(folder: Path) -> Iterator[Any]:
+            photos = _photos(photo, others)
+            driving: Any = driver or template
+            if driving is None:
+                raise ValueError("A driving video, or a file with a motion, is missing.")
+            if driver is None and str(template).endswith(".safetensors"):
+                driving = BodyMotionTemplate.load(str(template))
+            if driver is not None:
+                check_length(driver, self.settings.max_seconds, "driving video")
+            output = folder / "moving.mp4"
+            run = Run(
+                lambda step: self.studio.pose(
+                    photos, driving, placement=placement, swap=swap, person=chosen(choice),
+                    detector=self.studio.detector, max_size=self.settings.max_size, output=output,
+                    callback_on_step_end=step,
+                ),
+                self.studio.device,
+            )  # fmt: skip
+            if driver is not None:
+                run.expect(VideoReader(driver).frame_estimate)
+            elif isinstance(driving, BodyMotionTemplate):
+                run.expect(len(driving.coefficients))
+            yield from run_on_page(run, 3, lambda result: self.results(result, photos[0], driver, compare))
+
+        yield from guarded(work)
+
+
+class PersonTab(Tab):
+    """A photographed person in another pose."""
+
+    title = "Person"
+    api_name = "person"
+
+    def build(self) -> Outputs:
+        with gr.Row():
+            with gr.Column():
+                photo, choice, others = _person_inputs(self)
+                pose = photo_input("Photograph of somebody in the wanted pose")
+                points = gr.File(label="or a file of key points", file_types=POSES, height=90)
+                fit = gr.Radio(["person", "picture"], value="person", label="Bring the pose to the size of")
+            with gr.Column():
+                run, stop = run_buttons()
+                status = gr.HTML("", label="Status", elem_classes="adaat-status")
+                picture = gr.Image(
+                    label="Result", interactive=False, height=380, type="filepath", buttons=["download"]
+                )
+                grid = gr.Image(
+                    label="Photograph, pose, result", interactive=False, height=280, type="filepath",
+                    buttons=["download"],
+                )  # fmt: skip
+        return Outputs([picture, grid], status, run, stop, [photo, others, pose, points, choice, fit], [photo, points])
+
+    def run(
+        self,
+        photo: str | None,
+        others: list[str] | None,
+        pose: str | None,
+        points: str | None,
+        choice: str | None,
+        fit: str,
+    ) -> Iterator[Any]:
+        """Paint; yields picture, overview and status."""
+
+        def work(folder: Path) -> Iterator[Any]:
+            photos = _photos(photo, others)
+            wanted = pose or points
+            if wanted is None:
+                raise ValueError("A photograph of the wanted pose, or a file of key points, is missing.")
+            run: Run[Any] = Run(
+                lambda step: self.studio.person(
+                    photos, wanted, fit=fit, person=chosen(choice), pose_person="largest", callback_on_step_end=step,
+                    detector=self.studio.detector,
+                ),
+                self.studio.device,
+            )  # fmt: skip
+            for _ in run:
+                yield gr.skip(), gr.skip(), "<p role='status'>painting</p>"
+            result = run.result
+            (path,) = result.save(folder / "person.png")
+            overview = result.save_grid(folder / "overview.png")
+            size = result.images[0].size
+            yield str(path), str(overview), f"<p role='status'>{size[0]}x{size[1]} px on {self.studio.device}</p>"
+
+        yield from guarded(work)
+
+
+def _person_inputs(tab: Tab) -> tuple[gr.Image, gr.Radio, gr.File]:
+    photo = photo_input("Photograph of a person, whole body")
+    choice = add_choice(photo, lambda picture: person_crops(picture, tab.studio.detector), "person", False)
+    others = gr.File(
+        label=f"More photographs of the same person in the same clothes (up to {MAX_PHOTOS - 1})",
+        file_types=["image"], file_count="multiple", height=90,
+    )  # fmt: skip
+    return photo, choice, others
+
+
+def _photos(photo: str | None, others: list[str] | None) -> list[Any]:
+    if photo is None:
+        raise ValueError("A photograph of a person is missing.")
+    if len(others or []) >= MAX_PHOTOS:
+        raise ValueError(f"There are {len(others or []) + 1} photographs; this page takes up to {MAX_PHOTOS}.")
+    return [photo, *(others or [])]
