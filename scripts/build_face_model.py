@@ -84,7 +84,7 @@ class Renderer:
         index = np.full((RENDER_SIZE, RENDER_SIZE), -1)
         weights = np.zeros((RENDER_SIZE, RENDER_SIZE, 3))
         for number, (a, b, c) in enumerate(screen[self.faces]):
-            _draw_triangle(number, a, b, c, depth, index, weights)
+            draw_triangle(number, a, b, c, depth, index, weights)
         return self._shade(vertices, index, weights), index, weights
 
     def _shade(self, vertices: np.ndarray, index: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -98,9 +98,12 @@ class Renderer:
         return picture.clip(0, 255).astype(np.uint8)
 
 
-def _draw_triangle(number, a, b, c, depth, index, weights) -> None:
+def draw_triangle(
+    number: int, a: np.ndarray, b: np.ndarray, c: np.ndarray, depth: np.ndarray, index: np.ndarray, weights: np.ndarray
+) -> None:
+    """Draw a triangle with corners (x, y, z) in pixels where nothing nearer is; fills depth, number and barycentric weights."""
     low = np.maximum(np.floor(np.min([a, b, c], 0)[:2]).astype(int), 0)
-    high = np.minimum(np.ceil(np.max([a, b, c], 0)[:2]).astype(int), RENDER_SIZE - 1)
+    high = np.minimum(np.ceil(np.max([a, b, c], 0)[:2]).astype(int), np.array(index.shape)[::-1] - 1)
     area = (b[1] - c[1]) * (a[0] - c[0]) + (c[0] - b[0]) * (a[1] - c[1])
     if (low > high).any() or abs(area) < 1e-9:
         return
