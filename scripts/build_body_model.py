@@ -59,7 +59,17 @@ class AnnyJoints:
         return torch.cat([joints, face], 1).numpy() @ TO_SMPL.T
 
     def posed(self, builds: dict[str, Tensor], turned: np.ndarray) -> np.ndarray:
-        """Points (B, 29, 3) of posed bodies, the pelvis in the origin.
+        """Points (B, 29, 3) of posed bodies, the pelvis in the origin; arguments as of `meshes`."""
+        points = self.points(self.meshes(builds, turned))
+        return points - points[:, :1]
+
+    def points(self, found: dict[str, Tensor]) -> np.ndarray:
+        """Joints and face points (B, 29, 3) of what `meshes` returned."""
+        joints = found["bone_poses"][:, self.bones, :3, 3]
+        return torch.cat([joints, self.face(found)], 1).numpy() @ TO_SMPL.T
+
+    def meshes(self, builds: dict[str, Tensor], turned: np.ndarray) -> dict[str, Tensor]:
+        """Posed bodies as anny returns them, in its axes; their `vertices` (B, V, 3) among the rest.
 
         Args:
             builds (`dict[str, Tensor]`): Of B bodies.
@@ -70,10 +80,7 @@ class AnnyJoints:
         delta = rest.clone()
         owner = self._owners()
         delta[..., :3, :3] = torch.from_numpy(world[:, owner]).to(rest.dtype) @ rest[..., :3, :3]
-        found = self.model(pose_parameters=delta, phenotype_kwargs=builds, pose_parameterization="world-orient")
-        joints = found["bone_poses"][:, self.bones, :3, 3]
-        points = torch.cat([joints, self.face(found)], 1).numpy() @ TO_SMPL.T
-        return points - points[:, :1]
+        return self.model(pose_parameters=delta, phenotype_kwargs=builds, pose_parameterization="world-orient")
 
     def _owners(self) -> list[int]:
         """For every bone of anny the joint that it turns with."""

@@ -4,7 +4,7 @@
 # ///
 """Render `anny`'s CC0 body as a clothed figure: the example person in the package, who is nobody.
 
-    python scripts/make_example_person.py src/adaat_hf/bundled/figure.jpg
+python scripts/make_example_person.py src/adaat_hf/bundled/figure.jpg
 """
 
 import argparse
@@ -24,7 +24,7 @@ HEIGHT, WIDTH = 720, 560
 ENLARGED = 2
 METRES_IN_VIEW = 2.15
 LIGHT = np.array([-0.35, -0.55, -0.75])
-HAIR, SHIRT, STRIPE, TROUSERS, SHOES = (70, 45, 35), (60, 110, 165), (225, 225, 215), (70, 66, 60), (45, 40, 42)
+HAIR, SHIRT, TROUSERS, SHOES = (70, 45, 35), (60, 110, 165), (70, 66, 60), (45, 40, 42)
 # Clothes by the bone that a vertex moves with most.
 CLOTHES = {
     ("spine", "clavicle", "shoulder", "upperarm01", "breast", "neck01"): SHIRT,
@@ -34,7 +34,7 @@ CLOTHES = {
 
 
 def dress(model: Anny, vertices: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Colours (V, 3) of skin, eyes and lips, hair, and clothes with a striped shirt."""
+    """Colours (V, 3) of skin, eyes and lips, hair, and clothes."""
     colours = vertex_colours(model, vertices, parts)
     heaviest = np.asarray(model.vertex_bone_weights).argmax(1)
     bones = np.asarray(model.vertex_bone_indices)[np.arange(len(vertices)), heaviest]
@@ -42,8 +42,6 @@ def dress(model: Anny, vertices: np.ndarray, parts: np.ndarray) -> np.ndarray:
     skin = parts == 0
     for starts, colour in CLOTHES.items():
         colours[skin & np.array([name.startswith(starts) for name in names])] = colour
-    shirt = (colours == SHIRT).all(1)
-    colours[shirt & (np.floor(vertices[:, 1] / 0.055).astype(int) % 2 == 0)] = STRIPE
     top = vertices[:, 1].min()
     head = vertices[:, 1] < top + 0.24
     behind = vertices[:, 2] > np.median(vertices[head, 2])

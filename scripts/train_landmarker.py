@@ -19,7 +19,7 @@ import yaml
 from adaat_hf.processing.bodies_mediapipe import MediaPipeBodyDetector
 from adaat_hf.processing.body_keypoints import BODY18
 from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
-from adaat_hf.training.body_scenes import load_body_scenes
+from adaat_hf.training.body_scenes import load_body_scenes, load_labelled_bodies
 from adaat_hf.training.landmarker_trainer import LandmarkerArguments, LandmarkerTrainer
 from adaat_hf.training.people import SEPARATOR, People
 from adaat_hf.training.scenes import Scene, load_scenes
@@ -49,7 +49,8 @@ def label_scenes(settings: LandmarkerArguments, teacher: Path) -> Sequence[Scene
         people = People.from_yaml(settings.exclude_held_out)
         exclude += [name + SEPARATOR for name in people.not_for_training()]
     bodies = MediaPipeBodyDetector(teacher)
-    return load_body_scenes(settings.scenes, bodies, labels, exclude, settings.frames_per_video)
+    known = [scene for folder in settings.labelled for scene in load_labelled_bodies(Path(folder))]
+    return load_body_scenes(settings.scenes, bodies, labels, exclude, settings.frames_per_video) + known
 
 
 if __name__ == "__main__":

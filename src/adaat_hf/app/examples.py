@@ -1,10 +1,12 @@
 """Examples that run with what is bundled: no network, no private picture."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from ..bundled import VOICE_SAMPLE
+from ..bundled import FIGURE_SAMPLE, VOICE_SAMPLE
+from ..control.body_template import BodyMotionTemplate
 from ..control.demo_motion import demo_motion
 from ..processing.images import save_image
 from .studio import Studio
@@ -27,7 +29,17 @@ def example_rows(task: str, studio: Studio) -> list[list[str]]:
         ]
     if task == "talk":
         return [[str(portrait), str(VOICE_SAMPLE)]]
-    return []
+    wave = demo_body_motion(studio.pose.body_model)
+    if task == "pose":
+        return [[str(FIGURE_SAMPLE), str(wave.save(folder / "wave.safetensors"))]]
+    return [[str(FIGURE_SAMPLE), str(_pose_file(wave, studio, folder / "waving.json"))]]
+
+
+def _pose_file(wave: BodyMotionTemplate, studio: Studio, path: Path) -> Path:
+    """The pose in the middle of the motion, as a file of key points."""
+    middle = wave.coefficients.frames(slice(len(wave.coefficients) // 2, len(wave.coefficients) // 2 + 1))
+    path.write_text(json.dumps(middle.project(studio.pose.body_model)[0].tolist()))
+    return path
 
 
 def portrait_file(folder: Path) -> Path | None:

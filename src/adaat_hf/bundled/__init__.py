@@ -1,4 +1,4 @@
-"""Checkpoints and a voice sample that ship with the package."""
+"""Checkpoints, and samples to try them with, that ship with the package."""
 
 from os import PathLike
 from pathlib import Path
@@ -8,6 +8,8 @@ from typing import Any
 _PREFIX = "bundled/"
 VOICE_SAMPLE = Path(__file__).parent / "voice.flac"
 """Seven seconds of synthetic speech, made by scripts/make_voice_sample.py."""
+FIGURE_SAMPLE = Path(__file__).parent / "figure.jpg"
+"""A rendered person who is nobody, made by scripts/make_example_person.py."""
 
 
 def bundled_path(name: str | PathLike[Any]) -> Path | None:

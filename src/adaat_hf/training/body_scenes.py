@@ -1,5 +1,6 @@
 """Pictures of persons with their key points, and crops of them, to train the body landmarker."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from torch.utils.data import Dataset
 from ..models.limbs import body_coverage
 from ..processing.body_keypoints import BODY18, BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
+from ..processing.images import load_image
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
 
+LABELS = "labels.json"
 NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
@@ -77,6 +80,19 @@ def load_body_scenes(
     for picture, labels in label_pictures(folders, cache, label, exclude, frames_per_video):
         bodies = np.array(labels, np.float32).reshape(-1, BODY18.count, 3)
         scenes.append(BodyScene(encode_jpeg(picture), _boxes(bodies), bodies))
+    return scenes
+
+
+def load_labelled_bodies(folder: Path) -> list[BodyScene]:
+    """Pictures whose key points are known exactly; see scripts/render_bodies.py.
+
+    Args:
+        folder (`Path`): Holds the pictures and `labels.json`: for every name, bodies as 18 points (x, y, visibility).
+    """
+    scenes = []
+    for name, labels in json.loads((folder / LABELS).read_text()).items():
+        bodies = np.array(labels, np.float32).reshape(-1, BODY18.count, 3)
+        scenes.append(BodyScene(encode_jpeg(load_image(folder / name)), _boxes(bodies), bodies))
     return scenes
 
 

@@ -36,6 +36,7 @@ class LandmarkerArguments:
         output_dir (`str`), train_data (`list[str]`), exclude, keep, sampling: see [`TrainingArguments`]. Bodies need no
             `train_data`; there, `exclude` holds beginnings of file names.
         scenes (`list[str]`): Folders with whole photographs and videos.
+        labelled (`list[str]`): Folders with pictures of bodies whose key points are known (see [`load_labelled_bodies`]).
         exclude_held_out (`str`, *optional*): A file of people (see [`People`]) whose held-out photographs are left out.
         frames_per_video (`int`): Frames of every video that are used as pictures.
         model (`dict`): Fields of [`AdaATLandmarkerConfig`]; its layout says whether faces or bodies are learned.
@@ -49,6 +50,7 @@ class LandmarkerArguments:
     output_dir: str
     scenes: list[str]
     train_data: list[str] = field(default_factory=list)
+    labelled: list[str] = field(default_factory=list)
     exclude_held_out: str | None = None
     exclude: list[str] = field(default_factory=list)
     keep: dict[str, Any] = field(default_factory=dict)
