@@ -3,10 +3,11 @@
 import json
 from functools import lru_cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from ..bundled import FIGURE_SAMPLE, VOICE_SAMPLE
 from ..control.body_template import BodyMotionTemplate
+from ..control.demo_body_motion import demo_body_motion
 from ..control.demo_motion import demo_motion
 from ..processing.images import save_image
 from .studio import Studio
@@ -19,7 +20,7 @@ def example_rows(task: str, studio: Studio) -> list[list[str]]:
         task (`str`): Name of the tab.
         studio ([`Studio`]): Its models define the motions.
     """
-    folder = _folder()
+    folder = Path(_folder().name)
     portrait = portrait_file(folder)
     if task in ("reenact", "talk") and portrait is None:
         return []
@@ -52,5 +53,6 @@ def portrait_file(folder: Path) -> Path | None:
 
 
 @lru_cache(maxsize=1)
-def _folder() -> Path:
-    return Path(mkdtemp(prefix="adaat-examples-"))
+def _folder() -> TemporaryDirectory[str]:
+    """Lasts as long as the process."""
+    return TemporaryDirectory(prefix="adaat-examples-")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
@@ -62,7 +63,7 @@ class ReenactTab(VideoTab):
     ) -> Iterator[Any]:
         """Animate; yields video, comparison, download and status."""
 
-        def work(folder: Path) -> Iterator[Any]:
+        def work(folder: TemporaryDirectory[str]) -> Iterator[Any]:
             if photo is None:
                 raise ValueError("A photograph of a face is missing.")
             driving: Any = driver or template
@@ -72,7 +73,7 @@ class ReenactTab(VideoTab):
                 driving = MotionTemplate.load(str(template))
             if driver is not None:
                 check_length(driver, self.settings.max_seconds, "driving video")
-            output = folder / "reenacted.mp4"
+            output = Path(folder.name) / "reenacted.mp4"
             strengths = {"eyes": eyes, "brows": brows, "mouth": mouth, "head": head}
             run = Run(
                 lambda step: self.studio.reenact(
@@ -81,6 +82,7 @@ class ReenactTab(VideoTab):
                     callback_on_step_end=step,
                 ),
                 self.studio.device,
+                folder,
             )  # fmt: skip
             if driver is not None:
                 run.expect(VideoReader(driver).frame_estimate)
@@ -130,13 +132,13 @@ class TalkTab(VideoTab):
     ) -> Iterator[Any]:
         """Animate; yields video, download and status."""
 
-        def work(folder: Path) -> Iterator[Any]:
+        def work(folder: TemporaryDirectory[str]) -> Iterator[Any]:
             if photo is None:
                 raise ValueError("A photograph of a face is missing.")
             if sound is None:
                 raise ValueError("A sound of somebody speaking is missing.")
             check_length(sound, self.settings.max_seconds, "sound")
-            output = folder / "talking.mp4"
+            output = Path(folder.name) / "talking.mp4"
             strengths = {"eyes": eyes, "brows": brows, "mouth": mouth, "head": head}
             run = Run(
                 lambda step: self.studio.talk(
@@ -146,6 +148,7 @@ class TalkTab(VideoTab):
                     callback_on_step_end=step,
                 ),
                 self.studio.device,
+                folder,
             )  # fmt: skip
             run.expect(round(media_seconds(sound) * DEFAULT_FPS))
             yield from run_on_page(run, 2, played)

@@ -31,15 +31,18 @@ def run_on_page(run: Run[Any], outputs: int, finish: Callable[[Any], tuple[Any, 
     yield *finish(result), f"<p role='status'>{html.escape(str(result.statistics))}</p>"
 
 
-def guarded(work: Callable[[Path], Iterator[Any]]) -> Iterator[Any]:
+def guarded(work: Callable[[TemporaryDirectory[str]], Iterator[Any]]) -> Iterator[Any]:
     """Run `work` in a folder that disappears afterwards; Gradio has its own copies of the results by then.
 
     Raises:
         gr.Error: with a sentence for the visitor.
     """
     try:
-        with TemporaryDirectory(prefix="adaat-app-") as name:
-            yield from work(Path(name))
+        folder = TemporaryDirectory(prefix="adaat-app-")
+        try:
+            yield from work(folder)
+        finally:
+            folder.cleanup()
     except (Cancelled, GeneratorExit):
         raise
     except (ValueError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
@@ -58,7 +59,7 @@ class PoseTab(VideoTab):
     ) -> Iterator[Any]:
         """Animate; yields video, comparison, download and status."""
 
-        def work(folder: Path) -> Iterator[Any]:
+        def work(folder: TemporaryDirectory[str]) -> Iterator[Any]:
             photos = _photos(photo, others)
             driving: Any = driver or template
             if driving is None:
@@ -67,7 +68,7 @@ class PoseTab(VideoTab):
                 driving = BodyMotionTemplate.load(str(template))
             if driver is not None:
                 check_length(driver, self.settings.max_seconds, "driving video")
-            output = folder / "moving.mp4"
+            output = Path(folder.name) / "moving.mp4"
             run = Run(
                 lambda step: self.studio.pose(
                     photos, driving, placement=placement, swap=swap, person=chosen(choice),
@@ -75,6 +76,7 @@ class PoseTab(VideoTab):
                     callback_on_step_end=step,
                 ),
                 self.studio.device,
+                folder,
             )  # fmt: skip
             if driver is not None:
                 run.expect(VideoReader(driver).frame_estimate)
@@ -121,7 +123,7 @@ class PersonTab(Tab):
     ) -> Iterator[Any]:
         """Paint; yields picture, overview and status."""
 
-        def work(folder: Path) -> Iterator[Any]:
+        def work(folder: TemporaryDirectory[str]) -> Iterator[Any]:
             photos = _photos(photo, others)
             wanted = pose or points
             if wanted is None:
@@ -132,12 +134,13 @@ class PersonTab(Tab):
                     detector=self.studio.detector,
                 ),
                 self.studio.device,
+                folder,
             )  # fmt: skip
             for _ in run:
                 yield gr.skip(), gr.skip(), "<p role='status'>painting</p>"
             result = run.result
-            (path,) = result.save(folder / "person.png")
-            overview = result.save_grid(folder / "overview.png")
+            (path,) = result.save(Path(folder.name) / "person.png")
+            overview = result.save_grid(Path(folder.name) / "overview.png")
             size = result.images[0].size
             yield str(path), str(overview), f"<p role='status'>{size[0]}x{size[1]} px on {self.studio.device}</p>"
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
 
@@ -13,6 +14,8 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 # How often progress is shown, in seconds.
 POLL_SECONDS = 0.4
+# A run that nobody asked about for so long has been left.
+ABANDONED_SECONDS = 10.0
 
 
 class Cancelled(Exception):
@@ -51,17 +54,25 @@ class Progress:
 class Run(Generic[Result]):
     """Call `work` in a thread and report how far it is.
 
-    Iterating yields [`Progress`]; afterwards `result` is what `work` returned. When iteration ends early, because the
-    visitor left, `work` is stopped at its next batch of frames.
+    Iterating yields [`Progress`]; afterwards `result` is what `work` returned. When iteration ends early or is not gone on
+    with, because the visitor left, `work` is stopped at its next batch of frames and its folder is removed.
 
     Args:
         work (`Callable`): Gets the pipeline's `callback_on_step_end`.
         device (`str`): Where the network runs.
+        folder (`TemporaryDirectory`, *optional*): Where `work` writes.
     """
 
-    def __init__(self, work: Callable[[Callable[..., Any]], Result], device: str) -> None:
-        self._work, self._device = work, device
+    def __init__(
+        self,
+        work: Callable[[Callable[..., Any]], Result],
+        device: str,
+        folder: "TemporaryDirectory[str] | None" = None,
+    ) -> None:
+        self._work, self._device, self._folder = work, device, folder
+        self._asked = time.monotonic()
         self._stop = threading.Event()
+        self._left = threading.Event()
         self._finished = threading.Event()
         self._done = 0
         self._total: int | None = None
@@ -89,12 +100,14 @@ class Run(Generic[Result]):
         thread.start()
         try:
             while not self._finished.wait(POLL_SECONDS):
+                self._asked = time.monotonic()
                 yield Progress(
                     self._done, self._rate(), self._total, time.perf_counter() - self._started, self._device
                 )
         finally:
             self._stop.set()
             self._finished.wait()
+            self._left.set()
 
     def _call(self) -> None:
         try:
@@ -103,9 +116,11 @@ class Run(Generic[Result]):
             self._error = error
         finally:
             self._finished.set()
+        if not self._left.wait(ABANDONED_SECONDS) and self._folder is not None:
+            self._folder.cleanup()
 
     def _step(self, pipeline: Any, number: int, done: int, tensors: dict[str, Any]) -> dict[str, Any]:
-        if self._stop.is_set():
+        if self._stop.is_set() or time.monotonic() - self._asked > ABANDONED_SECONDS:
             raise Cancelled
         self._done, self._latest = done, time.perf_counter()
         self._first = self._first or (done, self._latest)
