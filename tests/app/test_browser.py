@@ -111,7 +111,7 @@ def fits(page):
 def test_reenact(page, files):
     panel = tab(page, "Reenact")
     give(panel, "Photograph of a face", files["photo"])
-    panel.get_by_text("0 (largest)").wait_for()
+    panel.get_by_text("face 0").wait_for()
     give(panel, "Driving video", files["driver"])
     played = animate(panel, "reenacted")
     assert played["duration"] == pytest.approx(1, abs=0.15)
@@ -158,7 +158,7 @@ def test_person(page, files):
 def test_the_examples_need_nothing_else(desktop):
     panel = tab(desktop, "Talk")
     panel.locator("tr.tr-body, .gallery-item").first.click()
-    panel.get_by_text("0 (largest)").wait_for()
+    panel.get_by_text("face 0").wait_for()
     panel.get_by_role("button", name="Animate").click()
     # The bundled sentence is longer than this page allows, which it says.
     desktop.get_by_text("this page takes up to 4 seconds").wait_for()
@@ -180,7 +180,7 @@ def test_two_clicks_are_one_run_and_closing_the_page_ends_it(browser, address, f
     panel = tab(page, "Talk")
     give(panel, "Photograph of a face", files["photo"])
     give(panel, "Speech", files["voice"])
-    panel.get_by_text("0 (largest)").wait_for()
+    panel.get_by_text("face 0").wait_for()
     panel.get_by_role("button", name="Animate").dblclick()
     panel.get_by_text("painted 4").wait_for()
     assert len(runs()) == 1
@@ -195,7 +195,7 @@ def test_stop_ends_a_run(desktop, files):
     panel = tab(desktop, "Talk")
     give(panel, "Photograph of a face", files["photo"])
     give(panel, "Speech", files["voice"])
-    panel.get_by_text("0 (largest)").wait_for()
+    panel.get_by_text("face 0").wait_for()
     panel.get_by_role("button", name="Animate").click()
     panel.get_by_text("painted 4").wait_for()
     panel.get_by_role("button", name="Stop").click()

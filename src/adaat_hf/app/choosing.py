@@ -50,8 +50,8 @@ def add_choice(photo: gr.Image, find: Finder, subject: str, may_choose_all: bool
     """
     fixed = [LARGEST, ALL] if may_choose_all else [LARGEST]
     found = gr.Gallery(
-        label=f"Found in the photograph ({subject})", columns=4, fit_columns=False, height=180, object_fit="contain", interactive=False,
-        visible=False, allow_preview=False, buttons=[],
+        label=f"Found in the photograph ({subject})", show_label=False, columns=4, fit_columns=False, height=190,
+        object_fit="contain", interactive=False, visible=False, allow_preview=False, buttons=[],
     )  # fmt: skip
     choice = gr.Radio(fixed, value=LARGEST, label=f"Which {subject}", visible=False)
 
@@ -65,7 +65,7 @@ def add_choice(photo: gr.Image, find: Finder, subject: str, may_choose_all: bool
         if not crops:
             gr.Warning(f"No {subject} was found: use a clear, well lit view.")
             return gr.update(value=None, visible=False), gr.update(visible=False)
-        captions = [f"{number}" + (" (largest)" if not number else "") for number in range(len(crops))]
+        captions = [f"{subject} {number}" for number in range(len(crops))]
         choices = fixed + [str(number) for number in range(len(crops))]
         several = len(crops) > 1
         return (

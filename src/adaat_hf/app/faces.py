@@ -35,7 +35,7 @@ class ReenactTab(VideoTab):
                 choice = add_choice(photo, lambda picture: face_crops(picture, self.studio.landmarker), "face", True)
                 driver = gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
                 template = gr.File(
-                    label="or a motion template or landmark file", file_types=TEMPLATES, type="filepath", height=90
+                    label="or a motion template or landmark file", file_types=TEMPLATES, type="filepath", height=140
                 )
                 with gr.Accordion("Control", open=False):
                     control = gr.Radio(["both", "expression", "pose"], value="both", label="What to follow")

@@ -35,7 +35,7 @@ class PoseTab(VideoTab):
                 photo, choice, others = _person_inputs(self)
                 driver = gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
                 template = gr.File(
-                    label="or key points, an SMPL sequence or a motion template", file_types=MOTIONS, height=90
+                    label="or key points, an SMPL sequence or a motion template", file_types=MOTIONS, height=140
                 )
                 with gr.Accordion("Control", open=False):
                     placement = gr.Radio(["relative", "absolute"], value="relative", label="Place and size")
@@ -98,7 +98,7 @@ class PersonTab(Tab):
             with gr.Column():
                 photo, choice, others = _person_inputs(self)
                 pose = photo_input("Photograph of somebody in the wanted pose")
-                points = gr.File(label="or a file of key points", file_types=POSES, height=90)
+                points = gr.File(label="or a file of key points", file_types=POSES, height=140)
                 fit = gr.Radio(["person", "picture"], value="person", label="Bring the pose to the size of")
             with gr.Column():
                 run, stop = run_buttons()
@@ -152,7 +152,7 @@ def _person_inputs(tab: Tab) -> tuple[gr.Image, gr.Radio, gr.File]:
     choice = add_choice(photo, lambda picture: person_crops(picture, tab.studio.detector), "person", False)
     others = gr.File(
         label=f"More photographs of the same person in the same clothes (up to {MAX_PHOTOS - 1})",
-        file_types=["image"], file_count="multiple", height=90,
+        file_types=["image"], file_count="multiple", height=140,
     )  # fmt: skip
     return photo, choice, others
 
