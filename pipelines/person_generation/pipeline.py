@@ -1,4 +1,4 @@
-"""Entry file of a person image generation repository; the class comes from the package `adaat-hf`."""
+"""Entry file of a person generation repository; the class comes from the package `adaat-hf`."""
 
 from adaat_hf import PersonGenerationPipeline
 

@@ -1,79 +1,110 @@
-"""Loading from a Hub over HTTP, each time in a fresh process: an in-process test cannot see missing imports."""
-
-import os
-import subprocess
-import sys
+"""Loading from a Hub over HTTP, each time in a fresh process."""
 
 import pytest
-from conftest import MODERN, tiny_config
-from loopback_hub import LoopbackHub
-
-from adaat_hf import AdaATGenerator, AdaATImageProcessor, FaceReenactmentPipeline
+from loopback_hub import TOKEN
 
 
+pytestmark = pytest.mark.slow
 REPOSITORY = "org/tiny-face"
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory, face_model):
-    folder = tmp_path_factory.mktemp("repository")
-    generator = AdaATGenerator(tiny_config(**MODERN))
-    FaceReenactmentPipeline(generator, face_model, AdaATImageProcessor()).save_pretrained(folder)
-    (folder / "face_landmarker.task").write_bytes(b"a model")
-    server = LoopbackHub(folder, REPOSITORY)
-    yield server
-    server.close()
-
-
-def run(code, hub, home, **environment):
-    settings = {
-        **os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0",
-        **environment,
-    }  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout.strip().splitlines(), done.stderr
-
-
 LOAD = f"""
 from adaat_hf import {{cls}}
-pipe = {{cls}}.from_pretrained("{REPOSITORY}")
+pipe = {{cls}}.from_pretrained("{REPOSITORY}"{{options}})
 print(type(pipe).__name__, type(pipe.generator).__name__, pipe.generator.config.feature_channels, pipe.landmarker)
+print(pipe.generator.dtype)
 """
+LOADED = "FaceReenactmentPipeline AdaATGenerator 12 None"
 
 
-@pytest.mark.slow
+def load(cls="AdaATPipeline", options="", repository=REPOSITORY):
+    return LOAD.format(cls=cls, options=options).replace(REPOSITORY, repository)
+
+
 @pytest.mark.parametrize("cls", ["AdaATPipeline", "FaceReenactmentPipeline"])
-def test_loads_from_the_hub_and_then_offline(hub, tmp_path, cls):
-    status, lines, errors = run(LOAD.format(cls=cls), hub, tmp_path)
+def test_loads_from_the_hub_and_then_offline(hub, visitor, folder, cls):
+    hub.add(REPOSITORY, folder)
+    status, lines, errors = visitor.run(load(cls))
     assert status == 0, errors
-    assert lines[-1] == "FaceReenactmentPipeline AdaATGenerator 12 None"
+    assert lines[-2] == LOADED
     asked = len(hub.requests)
-    status, lines, errors = run(LOAD.format(cls=cls), hub, tmp_path, HF_HUB_OFFLINE="1")
+    status, lines, errors = visitor.run(load(cls), HF_HUB_OFFLINE="1")
     assert status == 0, errors
     assert len(hub.requests) == asked, "offline means no request"
 
 
-@pytest.mark.slow
-def test_diffusers_itself_loads_it_once_the_package_is_imported(hub, tmp_path):
+def test_an_empty_cache_offline_says_so(hub, visitor, folder):
+    hub.add(REPOSITORY, folder)
+    status, _, errors = visitor.run(load(), HF_HUB_OFFLINE="1")
+    assert status != 0 and REPOSITORY in errors.splitlines()[-1] + errors
+    assert not hub.requests
+
+
+def test_diffusers_itself_loads_it_once_the_package_is_imported(hub, visitor, folder):
+    hub.add(REPOSITORY, folder)
     code = f"""
 import adaat_hf
 from diffusers import DiffusionPipeline
 pipe = adaat_hf.FaceReenactmentPipeline.from_pretrained("{REPOSITORY}", revision="main")
 print(isinstance(pipe, DiffusionPipeline), sorted(name for name, part in pipe.components.items() if part is not None))
 """
-    status, lines, errors = run(code, hub, tmp_path)
+    status, lines, errors = visitor.run(code)
     assert status == 0, errors
     assert lines[-1] == "True ['face_model', 'generator', 'image_processor']"
 
 
-@pytest.mark.slow
-def test_unknown_repositories_are_named(hub, tmp_path):
-    status, _, errors = run(LOAD.format(cls="AdaATPipeline").replace(REPOSITORY, "org/none"), hub, tmp_path)
-    assert status != 0 and "org/none" in errors.splitlines()[-1] + errors
+def test_unknown_repositories_are_named(visitor):
+    status, _, errors = visitor.run(load(repository="org/none"))
+    assert status != 0
+    assert "ValueError: 'org/none' was not found" in errors.splitlines()[-1]
 
 
-@pytest.mark.slow
-def test_mediapipes_model_can_come_from_the_hub(hub, tmp_path):
+def test_private_repositories_need_a_token(hub, visitor, folder):
+    hub.add(REPOSITORY, folder, private=True)
+    status, _, errors = visitor.run(load())
+    assert status != 0 and "is private. For a private repository log in" in errors.splitlines()[-1]
+    status, lines, errors = visitor.run(load(), HF_TOKEN=TOKEN)
+    assert status == 0, errors
+    assert lines[-2] == LOADED
+
+
+def test_revisions(hub, visitor, folder, tmp_path):
+    repository = hub.add(REPOSITORY, folder)
+    first = repository.branches["main"]
+    (tmp_path / "model_index.json").write_text("{}")
+    hub.add(REPOSITORY, tmp_path)
+    status, _, errors = visitor.run(load())
+    assert status != 0 and "is a None, expected one of" in errors.splitlines()[-1]
+    status, lines, errors = visitor.run(load(options=f", revision='{first}'"))
+    assert status == 0, errors
+    status, _, errors = visitor.run(load(options=", revision='none'"))
+    assert status != 0 and "none" in errors.splitlines()[-1]
+
+
+def test_an_interrupted_download_goes_on_where_it_broke_off(hub, visitor, folder):
+    hub.add(REPOSITORY, folder)
+    weights = "generator/model.safetensors"
+    hub.cut[weights] = 10_000
+    status, lines, errors = visitor.run(load())
+    assert status == 0, errors
+    assert lines[-2] == LOADED
+    assert sum(weights in request and request.startswith("GET") for request in hub.requests) == 2
+
+
+def test_damaged_weights_are_named_and_can_be_loaded_again(hub, visitor, folder):
+    repository = hub.add(REPOSITORY, folder)
+    files = repository.commits[repository.branches["main"]]
+    whole = files["generator/model.safetensors"]
+    files["generator/model.safetensors"] = whole[: len(whole) // 2]
+    status, _, errors = visitor.run(load())
+    assert status != 0
+    assert f"The weights of the component 'generator' of '{REPOSITORY}' are damaged" in errors.splitlines()[-1]
+    files["generator/model.safetensors"] = whole
+    status, lines, errors = visitor.run(load(options=", force_download=True"))
+    assert status == 0, errors
+    assert lines[-2] == LOADED
+
+
+def test_mediapipes_model_can_come_from_the_hub(hub, visitor, folder):
+    hub.add(REPOSITORY, folder)
     code = f"""
 from adaat_hf.processing.landmarks_mediapipe import fetch_model
 print(fetch_model("hub:{REPOSITORY}").read_bytes())
@@ -82,6 +113,6 @@ try:
 except ValueError as error:
     print(str(error).splitlines()[0])
 """
-    status, lines, errors = run(code, hub, tmp_path)
+    status, lines, errors = visitor.run(code)
     assert status == 0, errors
     assert lines[0] == "b'a model'" and lines[1].startswith("The MediaPipe model cannot be had from 'hub:org/none'")

@@ -1,4 +1,4 @@
-"""`adaat demo`: the page in the browser."""
+"""`adaat demo`, the page in the browser, and `adaat push`, which uploads to the Hub."""
 
 import argparse
 from typing import Any
@@ -13,6 +13,26 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     command.add_argument("--max-seconds", type=float, default=60.0, metavar="S", help="longest clip or sound (60)")
     command.set_defaults(run=_demo)
+    _add_push(commands)
+
+
+def _add_push(commands: Any) -> None:
+    command = commands.add_parser("push", help="upload a pipeline folder to the Hub, with card and entry files")
+    command.add_argument("folder", help="pipeline folder, or bundled/<name>")
+    command.add_argument("repository", help="organisation/name; made if it does not exist")
+    command.add_argument("--private", action="store_true", default=None, help="make a new repository private")
+    command.add_argument("--revision", help="branch (main); made if it does not exist")
+    command.add_argument("--message", help="commit message")
+    command.add_argument("--fp16", action="store_true", help="add a variant with 16-bit weights")
+    command.add_argument("--licence", metavar="NAME", help="write a new card with this licence, such as cc-by-nc-4.0")
+    command.add_argument(
+        "--scores", metavar="FILE", help="write a new card with scores of an evaluation script (json)"
+    )
+    command.add_argument(
+        "--scored-on", default="held-out data", metavar="DATA", help="what the scores were measured on"
+    )
+    command.add_argument("--notes", metavar="FILE", help="Markdown on data and training for the new card")
+    command.set_defaults(run=_push)
 
 
 def _add_models(command: argparse.ArgumentParser) -> None:
@@ -38,3 +58,33 @@ def _demo(args: argparse.Namespace) -> int:
         inbrowser=not args.no_browser,
     )  # fmt: skip
     return 0
+
+
+def _push(args: argparse.Namespace) -> int:
+    """The token comes from `hf auth login` or HF_TOKEN, never from the command line, where others could read it."""
+    from ..hub.publishing import publish
+
+    address = publish(
+        args.folder, args.repository, private=args.private, revision=args.revision, message=args.message,
+        fp16=args.fp16, card=_new_card(args),
+    )  # fmt: skip
+    print(address)
+    return 0
+
+
+def _new_card(args: argparse.Namespace) -> str | None:
+    if not (args.licence or args.scores or args.notes):
+        return None
+    import json
+    from pathlib import Path
+
+    from ..bundled import bundled_path
+    from ..hub.cards import card_text, make_card, read_scores
+
+    index = (bundled_path(args.folder) or Path(args.folder)) / "model_index.json"
+    notes = Path(args.notes).read_text(encoding="utf-8") if args.notes else ""
+    card = make_card(
+        json.loads(index.read_text(encoding="utf-8"))["_class_name"], args.repository, licence=args.licence,
+        scores=read_scores(args.scores) if args.scores else None, training=notes, dataset=args.scored_on,
+    )  # fmt: skip
+    return card_text(card)

@@ -10,6 +10,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from huggingface_hub.errors import RepositoryNotFoundError
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -56,7 +58,7 @@ class AdaATPipeline(DiffusionPipeline):
         if "custom_pipeline" in kwargs:
             return super().from_pretrained(repository, **kwargs)
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
-        index = cast(dict[str, Any], cls.load_config(repository, **hub))
+        index = _load_index(cls, repository, hub)
         target = _named_class(index, repository) if cls is AdaATPipeline else cls
         wanted = _wanted_components(target, index, kwargs)
         for name in wanted:
@@ -65,6 +67,27 @@ class AdaATPipeline(DiffusionPipeline):
         for name, component in wanted.items():
             kwargs[name] = _load_component(component, repository, name, hub, kwargs)
         return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
+
+    def push_to_hub(  # type: ignore[override]  # diffusers' own writes another card over ours
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        fp16: bool = False,
+    ) -> str:
+        """Upload the pipeline with its card and entry files; see [`publish`] for the arguments.
+
+        Returns:
+            `str`: Address of the commit.
+        """
+        from ..hub.publishing import publish
+
+        return publish(
+            self, repo_id, private=private, token=token, revision=revision, message=commit_message, fp16=fp16
+        )
 
     def check_request(
         self,
@@ -153,6 +176,19 @@ class AdaATPipeline(DiffusionPipeline):
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
 
 
+def _load_index(cls: type[AdaATPipeline], repository: str | PathLike[Any], hub: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], cls.load_config(repository, **hub))
+    except OSError as error:
+        causes = [error, error.__cause__, error.__context__]
+        if any(isinstance(cause, RepositoryNotFoundError) for cause in causes) or "not a valid model" in str(error):
+            raise ValueError(
+                f"{str(repository)!r} was not found: it is no folder, and on the Hub it does not exist or is private. For a "
+                "private repository log in with `hf auth login`, or pass token=..."
+            ) from error
+        raise
+
+
 def _named_class(index: dict[str, Any], repository: str | PathLike[Any]) -> type[AdaATPipeline]:
     named = index.get("_class_name")
     name = named[-1] if isinstance(named, list) else named
@@ -195,5 +231,10 @@ def _load_component(
         options |= {"dtype": kwargs["dtype"], "variant": kwargs.get("variant")}
     try:
         return component.from_pretrained(repository, subfolder=name, **options)
+    except SafetensorError as error:
+        raise ValueError(
+            f"The weights of the component {name!r} of {str(repository)!r} are damaged ({error}). If they were downloaded, "
+            "load them again with force_download=True."
+        ) from error
     except (OSError, json.JSONDecodeError) as error:
         raise ValueError(f"The component {name!r} of {str(repository)!r} cannot be loaded: {error}") from error
