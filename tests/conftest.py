@@ -1,12 +1,15 @@
-"""Shared fixtures: where the optional shared data lies, and tiny models."""
+"""Shared fixtures: where the optional shared data lies, tiny models, and small files to give to pages and services."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import skimage.data
 import torch
+from sounds import tone
 
 from adaat_hf import (
     AdaATBodyModel,
@@ -16,9 +19,15 @@ from adaat_hf import (
     BodyFitter,
     FaceFitter,
     MotionTemplate,
+    SoundReader,
+    VideoWriter,
+    demo_motion,
 )
+from adaat_hf.bundled import FIGURE_SAMPLE, VOICE_SAMPLE
 from adaat_hf.control.body_model import load_body_model
+from adaat_hf.control.demo_body_motion import demo_body_motion
 from adaat_hf.control.face_model import load_face_model
+from adaat_hf.processing.sound import encode_sound
 
 
 ROOT = Path(__file__).parent.parent
@@ -94,8 +103,6 @@ def tiny_generator() -> AdaATGenerator:
 @pytest.fixture(scope="session")
 def short_motion(face_model: AdaATFaceModel) -> MotionTemplate:
     """Eight frames of the demo motion, with a blink."""
-    from adaat_hf import demo_motion
-
     return demo_motion(face_model, seconds=0.8, fps=10)
 
 
@@ -124,3 +131,31 @@ def draw_person(points: np.ndarray, height: int, width: int, colours: np.ndarray
         cv2.line(picture, corner[first], corner[second], colours[1 + number // 2].tolist(), thick)
     cv2.circle(picture, corner[0], 2 * thick // 2 + 2, colours[5].tolist(), -1)
     return picture
+
+
+@pytest.fixture(scope="session")
+def studio():
+    """The pipelines of the page and of the HTTP interface, with the bundled networks."""
+    from adaat_hf.serving import Studio
+
+    return Studio.load(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, astronaut, face_model, body_model):
+    """Paths by name: photo, driver (a video with sound), motion, voice, figure, wave, pose."""
+    folder = tmp_path_factory.mktemp("given")
+    photo = astronaut[:320, 66:386]
+    PIL.Image.fromarray(photo).save(folder / "photo.png")
+    encode_sound(tone(1.0), 16_000, str(folder / "tone.wav"), "wav")
+    with VideoWriter(folder / "driver.mp4", 8, 320, 320, sound_from=folder / "tone.wav") as writer:
+        for number in range(8):
+            writer.write(np.roll(photo, 2 * number, axis=1))
+    demo_motion(face_model, seconds=1, fps=6).save(folder / "motion.safetensors")
+    samples = np.concatenate(list(SoundReader(VOICE_SAMPLE)))[8_000:24_000]
+    encode_sound(samples, 16_000, str(folder / "voice.wav"), "wav")
+    wave = demo_body_motion(body_model, seconds=1, fps=6)
+    wave.save(folder / "wave.safetensors")
+    (folder / "pose.json").write_text(json.dumps(wave.coefficients.project(body_model)[3].tolist()))
+    names = ("photo.png", "driver.mp4", "motion.safetensors", "voice.wav", "wave.safetensors", "pose.json")
+    return {name.split(".")[0]: str(folder / name) for name in names} | {"figure": str(FIGURE_SAMPLE)}

@@ -161,7 +161,7 @@ def test_the_examples_need_nothing_else(desktop):
     panel.get_by_text("face 0").wait_for()
     panel.get_by_role("button", name="Animate").click()
     # The bundled sentence is longer than this page allows, which it says.
-    desktop.get_by_text("this page takes up to 4 seconds").wait_for()
+    desktop.get_by_text("at most 4 seconds are taken here").wait_for()
 
 
 def test_errors_are_messages(desktop, files, tmp_path):

@@ -114,7 +114,7 @@ def bad_inputs(folder, files):
         ((None, driver, None), "A photograph of a face is missing."),
         ((photo, None, None), "A driving video, or a motion template, is missing."),
         ((str(blank), None, motion), "No face was found in the source picture"),
-        ((photo, str(long), None), f"this page takes up to {MAX_SECONDS} seconds"),
+        ((photo, str(long), None), f"at most {MAX_SECONDS} seconds are taken here"),
         ((photo, None, files["wave"]), "wave.safetensors"),
         ((photo, str(text), None), "'text.mp4' cannot be read as a video"),
     ]

@@ -12,12 +12,12 @@ import PIL.Image
 import pytest
 
 from adaat_hf import VideoReader, VideoWriter
-from adaat_hf.app.checks import check_length, media_seconds
 from adaat_hf.app.choosing import chosen
 from adaat_hf.app.handling import guarded, progress_html
-from adaat_hf.app.running import Cancelled, Progress, Run
 from adaat_hf.app.side_by_side import CAPTION, HEIGHT, write_side_by_side
 from adaat_hf.marking import inspect_file
+from adaat_hf.serving.checks import check_length, media_seconds
+from adaat_hf.serving.running import Cancelled, Progress, Run
 
 
 def painting(frames, seconds=0.05, seen=None):
@@ -61,7 +61,7 @@ def test_leaving_stops_the_work_at_its_next_batch():
 
 
 def test_a_run_that_nobody_asks_about_stops_and_removes_its_folder(monkeypatch):
-    monkeypatch.setattr("adaat_hf.app.running.ABANDONED_SECONDS", 0.5)
+    monkeypatch.setattr("adaat_hf.serving.running.ABANDONED_SECONDS", 0.5)
     seen, folder = [], TemporaryDirectory()
     lost = iter(Run(painting(200, seen=seen), "cpu", folder))
     next(lost)
@@ -113,7 +113,7 @@ def test_the_length_of_a_clip_without_a_stated_duration(tmp_path):
     with av.open(str(path)) as file:
         assert not file.duration, "the file is to be one without a duration"
     assert media_seconds(path) == pytest.approx(3, abs=0.15)
-    with pytest.raises(ValueError, match="The driving video lasts 3 seconds; this page takes up to 2 seconds."):
+    with pytest.raises(ValueError, match="The driving video lasts 3 seconds; at most 2 seconds are taken here."):
         check_length(path, 2, "driving video")
     check_length(path, 4, "driving video")
 

@@ -10,7 +10,7 @@ from ..control.body_template import BodyMotionTemplate
 from ..control.demo_body_motion import demo_body_motion
 from ..control.demo_motion import demo_motion
 from ..processing.images import save_image
-from .studio import Studio
+from ..serving.studio import Studio
 
 
 def example_rows(task: str, studio: Studio) -> list[list[str]]:

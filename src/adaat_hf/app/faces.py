@@ -9,12 +9,12 @@ import gradio as gr
 
 from ..control.retargeting import Control, Motion
 from ..control.template import MotionTemplate
+from ..serving.checks import check_length, media_seconds
+from ..serving.running import Run
 from ..video import DEFAULT_FPS, VideoReader
-from .checks import check_length, media_seconds
 from .choosing import add_choice, chosen, face_crops
 from .handling import guarded, run_on_page
 from .layout import Outputs, face_photo, strength_sliders, video_outputs
-from .running import Run
 from .video_tab import VideoTab, played
 
 
@@ -83,6 +83,7 @@ class ReenactTab(VideoTab):
                 ),
                 self.studio.device,
                 folder,
+                self.settings.max_run_seconds,
             )  # fmt: skip
             if driver is not None:
                 run.expect(VideoReader(driver).frame_estimate)
@@ -149,6 +150,7 @@ class TalkTab(VideoTab):
                 ),
                 self.studio.device,
                 folder,
+                self.settings.max_run_seconds,
             )  # fmt: skip
             run.expect(round(media_seconds(sound) * DEFAULT_FPS))
             yield from run_on_page(run, 2, played)

@@ -3,13 +3,13 @@
 import html
 import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
 
-from .running import Cancelled, Progress, Run
+from ..serving.messages import without_folders
+from ..serving.running import Cancelled, Progress, Run
 
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def guarded(work: Callable[[TemporaryDirectory[str]], Iterator[Any]]) -> Iterato
     except (Cancelled, GeneratorExit):
         raise
     except (ValueError, OSError) as error:
-        raise gr.Error(_without_folders(str(error)), title="This cannot be animated", duration=None) from error
+        raise gr.Error(without_folders(str(error)), title="This cannot be animated", duration=None) from error
     except gr.Error:
         raise
     except Exception as error:
@@ -58,9 +58,3 @@ def progress_html(progress: Progress) -> str:
     """A bar and a sentence; screen readers announce the sentence."""
     share = f" value='{progress.done}' max='{progress.total}'" if progress.total and progress.done else ""
     return f"<p role='status'>{html.escape(str(progress))}</p><progress aria-label='progress'{share}></progress>"
-
-
-def _without_folders(text: str) -> str:
-    """A message without the server's folders, of which only file names mean something to a visitor."""
-    words = text.split("'")
-    return "'".join(Path(word).name if word.startswith("/") else word for word in words)

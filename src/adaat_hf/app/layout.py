@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from .settings import AppSettings
-from .studio import Studio
+from ..serving.limits import ServingLimits
+from ..serving.studio import Studio
 
 
 @dataclass
@@ -35,13 +35,13 @@ class Tab:
 
     Args:
         studio ([`Studio`]): The pipelines.
-        settings ([`AppSettings`]): Limits.
+        settings ([`ServingLimits`]): Limits.
     """
 
     title = ""
     api_name = ""
 
-    def __init__(self, studio: Studio, settings: AppSettings) -> None:
+    def __init__(self, studio: Studio, settings: ServingLimits) -> None:
         self.studio, self.settings = studio, settings
 
     def build(self) -> Outputs:

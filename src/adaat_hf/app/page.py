@@ -5,12 +5,12 @@ from typing import Any
 
 import gradio as gr
 
+from ..serving.limits import ServingLimits
+from ..serving.studio import Studio
 from .examples import example_rows
 from .faces import ReenactTab, TalkTab
 from .layout import Outputs, Tab
 from .persons import PersonTab, PoseTab
-from .settings import AppSettings
-from .studio import Studio
 
 
 TABS = (ReenactTab, TalkTab, PoseTab, PersonTab)
@@ -29,16 +29,16 @@ CSS = """
 
 
 def build_app(
-    studio: Studio, settings: AppSettings | None = None, gpu: Callable[[Any], Any] | None = None
+    studio: Studio, settings: ServingLimits | None = None, gpu: Callable[[Any], Any] | None = None
 ) -> gr.Blocks:
     """Build the page.
 
     Args:
         studio ([`Studio`]): The pipelines.
-        settings ([`AppSettings`], *optional*): Limits.
+        settings ([`ServingLimits`], *optional*): Limits.
         gpu (`Callable`, *optional*): Decorator of the functions that run networks, such as `spaces.GPU` on ZeroGPU.
     """
-    limits = settings or AppSettings()
+    limits = settings or ServingLimits()
     with gr.Blocks(
         title="AdaAT: bring a still picture to life",
         analytics_enabled=False,
@@ -70,14 +70,14 @@ def _connect(tab: Tab, parts: Outputs, gpu: Callable[[Any], Any] | None) -> None
         gr.Examples(rows, parts.examples, label="Examples", cache_examples=False)
 
 
-def launch_app(app: gr.Blocks, settings: AppSettings | None = None, **options: Any) -> Any:
+def launch_app(app: gr.Blocks, settings: ServingLimits | None = None, **options: Any) -> Any:
     """Show the page; options as in `gr.Blocks.launch`.
 
     Args:
         app (`gr.Blocks`): See [`build_app`].
-        settings ([`AppSettings`], *optional*): Limits.
+        settings ([`ServingLimits`], *optional*): Limits.
     """
-    limits = settings or AppSettings()
+    limits = settings or ServingLimits()
     return app.launch(
         css=CSS, theme=gr.themes.Soft(), max_file_size=f"{limits.max_upload_megabytes}mb", ssr_mode=False, run_history=False,
         footer_links=["api"], **options

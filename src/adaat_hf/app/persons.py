@@ -9,12 +9,12 @@ import gradio as gr
 
 from ..control.body_retargeting import Placement
 from ..control.body_template import BodyMotionTemplate
+from ..serving.checks import check_length
+from ..serving.running import Run
 from ..video import VideoReader
-from .checks import check_length
 from .choosing import add_choice, chosen, person_crops
 from .handling import guarded, run_on_page
 from .layout import Outputs, Tab, photo_input, run_buttons, video_outputs
-from .running import Run
 from .video_tab import VideoTab
 
 
@@ -77,6 +77,7 @@ class PoseTab(VideoTab):
                 ),
                 self.studio.device,
                 folder,
+                self.settings.max_run_seconds,
             )  # fmt: skip
             if driver is not None:
                 run.expect(VideoReader(driver).frame_estimate)
@@ -135,6 +136,7 @@ class PersonTab(Tab):
                 ),
                 self.studio.device,
                 folder,
+                self.settings.max_run_seconds,
             )  # fmt: skip
             for _ in run:
                 yield gr.skip(), gr.skip(), "<p role='status'>painting</p>"

@@ -1,4 +1,4 @@
-"""`adaat demo`, the page in the browser, and `adaat push`, which uploads to the Hub."""
+"""`adaat demo` (the page in the browser), `adaat serve` (the HTTP interface) and `adaat push` (upload to the Hub)."""
 
 import argparse
 from typing import Any
@@ -13,6 +13,15 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     command.add_argument("--max-seconds", type=float, default=60.0, metavar="S", help="longest clip or sound (60)")
     command.set_defaults(run=_demo)
+    serve = commands.add_parser("serve", help="answer HTTP requests for the four tasks (OpenAPI at /docs)")
+    _add_models(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)")
+    serve.add_argument("--port", type=int, default=8000, help="port (8000)")
+    serve.add_argument("--max-seconds", type=float, default=60.0, metavar="S", help="longest clip or sound (60)")
+    serve.add_argument("--max-megabytes", type=int, default=200, metavar="MB", help="largest request (200)")
+    serve.add_argument("--max-run-seconds", type=float, default=600.0, metavar="S", help="longest request (600)")
+    serve.add_argument("--queue", type=int, default=20, metavar="N", help="requests that may wait (20)")
+    serve.set_defaults(run=_serve)
     _add_push(commands)
 
 
@@ -47,16 +56,37 @@ def _demo(args: argparse.Namespace) -> int:
     from transformers.utils import logging
 
     try:
-        from ..app import AppSettings, Studio, build_app, launch_app
+        from ..app import ServingLimits, Studio, build_app, launch_app
     except ImportError as error:
         raise ImportError(f'The page needs gradio: pip install "adaat-hf[demo]" ({error}).') from error
     logging.disable_progress_bar()
-    settings = AppSettings(max_seconds=args.max_seconds)
+    settings = ServingLimits(max_seconds=args.max_seconds)
     studio = Studio.load(args.face, args.person, args.device, args.landmarker, args.detector)
     launch_app(
         build_app(studio, settings), settings, server_name=args.host, server_port=args.port,
         inbrowser=not args.no_browser,
     )  # fmt: skip
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from transformers.utils import logging
+
+    try:
+        import uvicorn
+
+        from ..server import build_api
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(f'The service needs fastapi: pip install "adaat-hf[serve]" ({error}).') from error
+    from ..serving import ServingLimits, Studio
+
+    logging.disable_progress_bar()
+    limits = ServingLimits(
+        max_seconds=args.max_seconds, max_upload_megabytes=args.max_megabytes, max_run_seconds=args.max_run_seconds,
+        queue_size=args.queue,
+    )  # fmt: skip
+    studio = Studio.load(args.face, args.person, args.device, args.landmarker, args.detector)
+    uvicorn.run(build_api(studio, limits), host=args.host, port=args.port)
     return 0
 
 

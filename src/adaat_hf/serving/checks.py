@@ -17,7 +17,7 @@ def check_length(path: str | Path, max_seconds: float, what: str) -> None:
     """
     seconds = media_seconds(path)
     if seconds > max_seconds:
-        raise ValueError(f"The {what} lasts {seconds:.0f} seconds; this page takes up to {max_seconds:g} seconds.")
+        raise ValueError(f"The {what} lasts {seconds:.0f} seconds; at most {max_seconds:g} seconds are taken here.")
 
 
 def media_seconds(path: str | Path) -> float:

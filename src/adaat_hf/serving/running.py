@@ -61,6 +61,7 @@ class Run(Generic[Result]):
         work (`Callable`): Gets the pipeline's `callback_on_step_end`.
         device (`str`): Where the network runs.
         folder (`TemporaryDirectory`, *optional*): Where `work` writes.
+        max_seconds (`float`, *optional*): Longest time; afterwards `result` raises a `ValueError`.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Run(Generic[Result]):
         work: Callable[[Callable[..., Any]], Result],
         device: str,
         folder: "TemporaryDirectory[str] | None" = None,
+        max_seconds: float | None = None,
     ) -> None:
         self._work, self._device, self._folder = work, device, folder
+        self._max_seconds = max_seconds
         self._asked = time.monotonic()
         self._stop = threading.Event()
         self._left = threading.Event()
@@ -122,6 +125,8 @@ class Run(Generic[Result]):
     def _step(self, pipeline: Any, number: int, done: int, tensors: dict[str, Any]) -> dict[str, Any]:
         if self._stop.is_set() or time.monotonic() - self._asked > ABANDONED_SECONDS:
             raise Cancelled
+        if self._max_seconds is not None and time.perf_counter() - self._started > self._max_seconds:
+            raise ValueError(f"The run took more than {self._max_seconds:g} seconds; use a shorter clip.")
         self._done, self._latest = done, time.perf_counter()
         self._first = self._first or (done, self._latest)
         return tensors
