@@ -6,25 +6,31 @@ DRIVING ?=
 AUDIO ?=
 OUTPUT ?= demo_output
 
-.PHONY: demo test quality style
+.PHONY: demo app test quality style docs
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,train,mediapipe,smpl,c2pa,serve]" --group dev
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,train,mediapipe,smpl,c2pa,serve]" --group dev --group docs
 	touch $@
 
 demo: $(VENV)/.installed  ## animate a photograph (SOURCE=me.jpg DRIVING=clip.mp4 AUDIO=speech.wav for your own)
 	$(BIN)/python scripts/demo.py --output "$(OUTPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(DRIVING),--driving "$(DRIVING)") $(if $(AUDIO),--audio "$(AUDIO)")
 
+app: $(VENV)/.installed  ## show the page in the browser
+	$(BIN)/adaat demo
+
+docs: $(VENV)/.installed  ## build the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 test: $(VENV)/.installed  ## run all tests
 	$(BIN)/python -m pytest
 
 quality: $(VENV)/.installed  ## check style and types
-	$(BIN)/ruff check src tests scripts pipelines
-	$(BIN)/ruff format --check src tests scripts pipelines
+	$(BIN)/ruff check src tests scripts pipelines spaces
+	$(BIN)/ruff format --check src tests scripts pipelines spaces
 	$(BIN)/mypy
 
 style: $(VENV)/.installed  ## mend style
-	$(BIN)/ruff check --fix src tests scripts pipelines
-	$(BIN)/ruff format src tests scripts pipelines
+	$(BIN)/ruff check --fix src tests scripts pipelines spaces
+	$(BIN)/ruff format src tests scripts pipelines spaces

@@ -69,6 +69,10 @@ def test_commands_parse():
         "pose",
         "convert",
         "talk",
+        "inspect",
+        "demo",
+        "serve",
+        "push",
     }
     for command in commands:
         _parser().parse_args(command.split())
