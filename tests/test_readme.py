@@ -6,11 +6,12 @@ import shutil
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
-from conftest import ROOT, SHARED
+from conftest import ROOT
 
 from adaat_hf import VideoReader, VideoWriter
-from adaat_hf.bundled import VOICE_SAMPLE
+from adaat_hf.bundled import FIGURE_SAMPLE, VOICE_SAMPLE
 from adaat_hf.cli import _parser
 from adaat_hf.processing.sound import encode_sound, load_sound
 
@@ -32,11 +33,8 @@ def folder(tmp_path, astronaut, standing_pose, monkeypatch):
 
 
 def _write_persons(folder, pose):
-    """Real photographs if there are any; the bundled detector does not take drawn persons for people."""
-    photographs = SHARED / "data" / "people" / "exercise_pairs"
-    if photographs.is_dir():
-        for name, file in (("person", "Dumbbell_Scaption__0.jpg"), ("other", "Dumbbell_Scaption__1.jpg")):
-            shutil.copy(photographs / file, folder / f"{name}.jpg")
+    shutil.copy(FIGURE_SAMPLE, folder / "person.jpg")
+    PIL.ImageOps.mirror(PIL.Image.open(FIGURE_SAMPLE)).save(folder / "other.jpg")
     (folder / "pose.json").write_text(json.dumps((pose * [176, 256]).tolist()))
     np.savez(folder / "dance.npz", points=np.stack([pose * [176, 256] + [n, 0] for n in range(4)]))
 
@@ -47,14 +45,11 @@ def test_python_blocks_run(folder):
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.S)
     assert len(blocks) >= 3
     for block in blocks:
-        if "person.jpg" in block and not (folder / "person.jpg").exists():
-            continue
         exec(compile(block, "README.md", "exec"), names)
     for name in ("out.mp4", "smile.mp4"):
         assert len(list(VideoReader(folder / name))) == 4
     assert len(list(VideoReader(folder / "talking.mp4"))) == 13
-    if (folder / "person.jpg").exists():
-        assert len(list(VideoReader(folder / "dancing.mp4"))) == 4
+    assert len(list(VideoReader(folder / "dancing.mp4"))) == 4
     assert names["painted"].shape == (1, 3, 256, 256)
 
 

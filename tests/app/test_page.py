@@ -17,7 +17,7 @@ from app.conftest import MAX_MEGABYTES, MAX_SECONDS
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from adaat_hf import SoundReader, VideoReader, VideoWriter
+from adaat_hf import SoundReader, VideoError, VideoReader, VideoWriter
 from adaat_hf.marking import inspect_file
 
 
@@ -177,6 +177,52 @@ def test_ten_visitors_at_once_get_their_own_results(address, files, tmp_path):
         errors = list(pool.map(visit, range(10)))
     assert max(errors) < 8
     assert process.memory_info().rss - before < 300e6
+
+
+def test_four_thousand_pixels_and_an_hour_are_bounded(client, files, tmp_path):
+    large, hour = tmp_path / "large.mp4", tmp_path / "hour.mp4"
+    photo = np.asarray(PIL.Image.open(files["photo"]).resize((2160, 2160)))
+    with VideoWriter(large, 5, 3840, 2160) as writer:
+        for number in range(3):
+            writer.write(np.pad(np.roll(photo, 20 * number, 1), ((0, 0), (840, 840), (0, 0))))
+    with VideoWriter(hour, 1, 64, 48) as writer:
+        for _ in range(3600):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+    before = psutil.Process().memory_info().rss
+    result = reenact(client, files["photo"], driver=str(large), compare=True).result()
+    assert len(list(VideoReader(path_of(result[0])))) == 3
+    assert psutil.Process().memory_info().rss - before < 900e6
+    with pytest.raises(AppError, match="lasts 3600 seconds"):
+        reenact(client, files["photo"], driver=str(hour)).result()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(client, files, monkeypatch):
+    def full(writer, packets):
+        raise VideoError(f"{str(writer.path)!r} cannot be written: [Errno 28] No space left on device.")
+
+    monkeypatch.setattr(VideoWriter, "_mux", full)
+    with pytest.raises(AppError) as caught:
+        reenact(client, files["photo"], template=files["motion"]).result()
+    assert "'reenacted.mp4' cannot be written: [Errno 28] No space left on device." in str(caught.value)
+    assert not list(Path(gettempdir()).glob("adaat-app-*"))
+
+
+def test_uploads_are_deleted_after_a_while(studio, files, tmp_path, monkeypatch):
+    from adaat_hf.app import ServingLimits, build_app, launch_app
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    app = build_app(studio, ServingLimits(keep_seconds=2))
+    _, url, _ = launch_app(app, prevent_thread_lock=True, quiet=True)
+    try:
+        sent = httpx.post(f"{url}gradio_api/upload", files={"files": ("a.png", Path(files["photo"]).read_bytes())})
+        stored = Path(sent.json()[0])
+        assert stored.exists() and stored.is_relative_to(tmp_path)
+        deadline = time.monotonic() + 20
+        while stored.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        app.close()
 
 
 def test_a_visitor_who_leaves_stops_the_work(address, files):
