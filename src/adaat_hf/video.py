@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -250,6 +251,29 @@ class VideoWriter:
             self.close()
         else:
             self.abort()
+
+
+def write_video(
+    frames: Iterable[np.ndarray],
+    path: str | Path,
+    fps: Fraction | float,
+    sound_from: str | os.PathLike[str] | None = None,
+    crf: int = 17,
+    mark: bool = False,
+) -> Path:
+    """Write frames (H, W, 3), RGB, uint8, all of the first one's size; the other arguments as of [`VideoWriter`].
+
+    Raises:
+        VideoError: if there is no frame, or the file cannot be written.
+    """
+    pictures = iter(frames)
+    first = next(pictures, None)
+    if first is None:
+        raise VideoError("There is no frame to write.")
+    with VideoWriter(path, fps, first.shape[1], first.shape[0], sound_from, crf, mark) as writer:
+        for frame in chain([first], pictures):
+            writer.write(frame)
+    return Path(path)
 
 
 def check_writable(path: str | Path) -> None:

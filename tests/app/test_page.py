@@ -112,7 +112,7 @@ def bad_inputs(folder, files):
     photo, driver, motion = files["photo"], files["driver"], files["motion"]
     return [
         ((None, driver, None), "A photograph of a face is missing."),
-        ((photo, None, None), "A driving video, or a motion template, is missing."),
+        ((photo, None, None), "A driving video, or a file with a motion, is missing."),
         ((str(blank), None, motion), "No face was found in the source picture"),
         ((photo, str(long), None), f"at most {MAX_SECONDS} seconds are taken here"),
         ((photo, None, files["wave"]), "wave.safetensors"),

@@ -1,7 +1,7 @@
 """The tabs for faces: reenact and talk."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -10,11 +10,10 @@ import gradio as gr
 from ..control.retargeting import Control, Motion
 from ..control.template import MotionTemplate
 from ..serving.checks import check_length, media_seconds
-from ..serving.running import Run
-from ..video import DEFAULT_FPS, VideoReader
+from ..video import DEFAULT_FPS
 from .choosing import add_choice, chosen, face_crops
-from .handling import guarded, run_on_page
-from .layout import Outputs, face_photo, strength_sliders, video_outputs
+from .handling import guarded
+from .layout import Outputs, driver_input, photo_input, strength_sliders, video_outputs
 from .video_tab import VideoTab, played
 
 
@@ -31,9 +30,8 @@ class ReenactTab(VideoTab):
     def build(self) -> Outputs:
         with gr.Row():
             with gr.Column():
-                photo = face_photo()
-                choice = add_choice(photo, lambda picture: face_crops(picture, self.studio.landmarker), "face", True)
-                driver = gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
+                photo, choice = _face_inputs(self)
+                driver = driver_input()
                 template = gr.File(
                     label="or a motion template or landmark file", file_types=TEMPLATES, type="filepath", height=140
                 )
@@ -66,30 +64,14 @@ class ReenactTab(VideoTab):
         def work(folder: TemporaryDirectory[str]) -> Iterator[Any]:
             if photo is None:
                 raise ValueError("A photograph of a face is missing.")
-            driving: Any = driver or template
-            if driving is None:
-                raise ValueError("A driving video, or a motion template, is missing.")
-            if driver is None and str(template).endswith(".safetensors"):
-                driving = MotionTemplate.load(str(template))
-            if driver is not None:
-                check_length(driver, self.settings.max_seconds, "driving video")
-            output = Path(folder.name) / "reenacted.mp4"
-            strengths = {"eyes": eyes, "brows": brows, "mouth": mouth, "head": head}
-            run = Run(
-                lambda step: self.studio.reenact(
-                    photo, driving, control=control, motion=motion, strengths=strengths, source_face=chosen(choice),
-                    landmarker=self.studio.landmarker, max_size=self.settings.max_size, output=output,
-                    callback_on_step_end=step,
-                ),
-                self.studio.device,
-                folder,
-                self.settings.max_run_seconds,
+            driving, frames = self.read_motion(driver, template, MotionTemplate.load)
+            call = partial(
+                self.studio.reenact, photo, driving, control=control, motion=motion, source_face=chosen(choice),
+                strengths={"eyes": eyes, "brows": brows, "mouth": mouth, "head": head},
+                landmarker=self.studio.landmarker,
             )  # fmt: skip
-            if driver is not None:
-                run.expect(VideoReader(driver).frame_estimate)
-            elif isinstance(driving, MotionTemplate):
-                run.expect(len(driving.coefficients))
-            yield from run_on_page(run, 3, lambda result: self.results(result, photo, driver, compare))
+            shown = partial(self.compared, photo=photo, driver=driver, compare=compare)
+            yield from self.animate(folder, "reenacted.mp4", call, frames, 3, shown)
 
         yield from guarded(work)
 
@@ -103,8 +85,7 @@ class TalkTab(VideoTab):
     def build(self) -> Outputs:
         with gr.Row():
             with gr.Column():
-                photo = face_photo()
-                choice = add_choice(photo, lambda picture: face_crops(picture, self.studio.landmarker), "face", True)
+                photo, choice = _face_inputs(self)
                 sound = gr.Audio(label="Speech", sources=["upload", "microphone"], type="filepath")
                 with gr.Accordion("Control", open=False):
                     emotion = gr.Radio(["neutral", "happy", "angry", "surprise"], value="neutral", label="Emotion")
@@ -139,20 +120,17 @@ class TalkTab(VideoTab):
             if sound is None:
                 raise ValueError("A sound of somebody speaking is missing.")
             check_length(sound, self.settings.max_seconds, "sound")
-            output = Path(folder.name) / "talking.mp4"
-            strengths = {"eyes": eyes, "brows": brows, "mouth": mouth, "head": head}
-            run = Run(
-                lambda step: self.studio.talk(
-                    photo, sound, emotion=emotion, emotion_strength=strength, head_motion=head_motion, seed=int(seed),
-                    strengths=strengths, source_face=chosen(choice),
-                    landmarker=self.studio.landmarker, max_size=self.settings.max_size, output=output,
-                    callback_on_step_end=step,
-                ),
-                self.studio.device,
-                folder,
-                self.settings.max_run_seconds,
+            call = partial(
+                self.studio.talk, photo, sound, emotion=emotion, emotion_strength=strength, head_motion=head_motion,
+                seed=int(seed), source_face=chosen(choice), landmarker=self.studio.landmarker,
+                strengths={"eyes": eyes, "brows": brows, "mouth": mouth, "head": head},
             )  # fmt: skip
-            run.expect(round(media_seconds(sound) * DEFAULT_FPS))
-            yield from run_on_page(run, 2, played)
+            frames = round(media_seconds(sound) * DEFAULT_FPS)
+            yield from self.animate(folder, "talking.mp4", call, frames, 2, played)
 
         yield from guarded(work)
+
+
+def _face_inputs(tab: VideoTab) -> tuple[gr.Image, gr.Radio]:
+    photo = photo_input("Photograph of a face")
+    return photo, add_choice(photo, lambda picture: face_crops(picture, tab.studio.landmarker), "face", True)

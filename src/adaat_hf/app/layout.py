@@ -53,14 +53,14 @@ class Tab:
         raise NotImplementedError
 
 
-def face_photo() -> gr.Image:
-    """Where the photograph of a face is given."""
-    return photo_input("Photograph of a face")
-
-
 def photo_input(label: str, height: int = 280) -> gr.Image:
     """Where a photograph is given; it stays the file that was uploaded."""
     return gr.Image(label=label, sources=["upload", "webcam", "clipboard"], type="filepath", height=height)
+
+
+def driver_input() -> gr.Video:
+    """Where a driving video is given."""
+    return gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
 
 
 def strength_sliders(groups: Sequence[str]) -> list[gr.Slider]:

@@ -1,6 +1,7 @@
 """The tabs for persons: pose transfer and person image generation."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,12 +10,10 @@ import gradio as gr
 
 from ..control.body_retargeting import Placement
 from ..control.body_template import BodyMotionTemplate
-from ..serving.checks import check_length
 from ..serving.running import Run
-from ..video import VideoReader
 from .choosing import add_choice, chosen, person_crops
-from .handling import guarded, run_on_page
-from .layout import Outputs, Tab, photo_input, run_buttons, video_outputs
+from .handling import guarded
+from .layout import Outputs, Tab, driver_input, photo_input, run_buttons, video_outputs
 from .video_tab import VideoTab
 
 
@@ -33,7 +32,7 @@ class PoseTab(VideoTab):
         with gr.Row():
             with gr.Column():
                 photo, choice, others = _person_inputs(self)
-                driver = gr.Video(label="Driving video", sources=["upload", "webcam"], include_audio=True, height=280)
+                driver = driver_input()
                 template = gr.File(
                     label="or key points, an SMPL sequence or a motion template", file_types=MOTIONS, height=140
                 )
@@ -61,29 +60,13 @@ class PoseTab(VideoTab):
 
         def work(folder: TemporaryDirectory[str]) -> Iterator[Any]:
             photos = _photos(photo, others)
-            driving: Any = driver or template
-            if driving is None:
-                raise ValueError("A driving video, or a file with a motion, is missing.")
-            if driver is None and str(template).endswith(".safetensors"):
-                driving = BodyMotionTemplate.load(str(template))
-            if driver is not None:
-                check_length(driver, self.settings.max_seconds, "driving video")
-            output = Path(folder.name) / "moving.mp4"
-            run = Run(
-                lambda step: self.studio.pose(
-                    photos, driving, placement=placement, swap=swap, person=chosen(choice),
-                    detector=self.studio.detector, max_size=self.settings.max_size, output=output,
-                    callback_on_step_end=step,
-                ),
-                self.studio.device,
-                folder,
-                self.settings.max_run_seconds,
+            driving, frames = self.read_motion(driver, template, BodyMotionTemplate.load)
+            call = partial(
+                self.studio.pose, photos, driving, placement=placement, swap=swap, person=chosen(choice),
+                detector=self.studio.detector,
             )  # fmt: skip
-            if driver is not None:
-                run.expect(VideoReader(driver).frame_estimate)
-            elif isinstance(driving, BodyMotionTemplate):
-                run.expect(len(driving.coefficients))
-            yield from run_on_page(run, 3, lambda result: self.results(result, photos[0], driver, compare))
+            shown = partial(self.compared, photo=photos[0], driver=driver, compare=compare)
+            yield from self.animate(folder, "moving.mp4", call, frames, 3, shown)
 
         yield from guarded(work)
 

@@ -1,5 +1,6 @@
 """Source, driver and result beside each other in one video."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from ..video import VideoReader, VideoWriter
+from ..video import VideoReader, write_video
 
 
 HEIGHT, CAPTION = 360, 30
@@ -27,28 +28,19 @@ def write_side_by_side(
         fps (`Fraction`): Its frame rate.
         driver (`Path`, *optional*): The driving video; without one there is no such panel.
     """
-    still = _panel(source)
-    painted = VideoReader(result)
+    return write_video(_compared(source, result, fps, driver), output, fps, result, mark=True)
+
+
+def _compared(source: np.ndarray, result: Path, fps: Fraction, driver: Path | None) -> Iterator[np.ndarray]:
+    still = held = _panel(source)
     guide = iter(VideoReader(driver, fps)) if driver is not None else None
     names = ["source", "driver", "result"] if guide is not None else ["source", "result"]
-    writer: VideoWriter | None = None
-    held = still
-    try:
-        for frame in painted:
-            panels = [still]
-            if guide is not None:
-                held = _panel(next(guide, None), held)
-                panels.append(held)
-            picture = _captioned([*panels, _panel(frame)], names)
-            if writer is None:
-                writer = VideoWriter(output, fps, picture.shape[1], picture.shape[0], result, mark=True)
-            writer.write(picture)
-    except BaseException:
-        if writer is not None:
-            writer.abort()
-        raise
-    assert writer is not None
-    return writer.close()
+    for frame in VideoReader(result):
+        panels = [still]
+        if guide is not None:
+            held = _panel(next(guide, None), held)
+            panels.append(held)
+        yield _captioned([*panels, _panel(frame)], names)
 
 
 def _panel(picture: np.ndarray | None, otherwise: np.ndarray | None = None) -> np.ndarray:

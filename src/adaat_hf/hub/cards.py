@@ -28,7 +28,7 @@ class TaskText:
         tags (`tuple[str, ...]`): Further tags.
         call (`str`): Two lines of code that use `pipe`.
         notes (`str`): What inputs may be.
-        purposes (`str`): What it is for.
+        purposes (`str`), misuse (`str`): What it is for, and what not.
     """
 
     folder: str

@@ -14,7 +14,7 @@ from diffusers.utils import BaseOutput
 
 from ..processing.images import load_image
 from ..processing.sound import encode_sound
-from ..video import VideoError, VideoReader, VideoWriter
+from ..video import VideoError, VideoReader, write_video
 
 
 class StoredSound(os.PathLike[str]):
@@ -150,22 +150,7 @@ class AdaATPipelineOutput(BaseOutput):
         Raises:
             VideoError: if the file cannot be written.
         """
-        if not len(self.frames):
-            raise VideoError("There is no frame to write.")
-        writer: VideoWriter | None = None
-        try:
-            for frame in self.arrays():
-                if writer is None:
-                    writer = VideoWriter(
-                        path, self.fps, frame.shape[1], frame.shape[0], self.sound_from, crf, self.mark
-                    )
-                writer.write(frame)
-        except BaseException:
-            if writer is not None:
-                writer.abort()
-            raise
-        assert writer is not None
-        return writer.close()
+        return write_video(self.arrays(), path, self.fps, self.sound_from, crf, self.mark)
 
     def arrays(self) -> Iterator[np.ndarray]:
         """The frames as arrays (H, W, 3), RGB, uint8, whatever the output type."""
