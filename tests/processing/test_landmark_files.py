@@ -60,8 +60,8 @@ def test_damaged_files_are_refused(tmp_path):
         ("count.npz", r"has shape \(4, 50, 2\)"),
         ("name.npz", r"holds \['landmarks'\]"),
         ("nan.npz", "not finite"),
-        ("pickle.npz", "cannot be read as an npz of plain arrays"),
-        ("no.npz", "cannot be read as an npz"),
+        ("pickle.npz", "cannot be read as plain arrays"),
+        ("no.npz", "cannot be read as plain arrays"),
         ("f.txt", "no landmark file"),
         ("cut.csv", "missing or damaged number"),
     ):

@@ -16,7 +16,8 @@ def hub(tmp_path, monkeypatch):
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "face_landmarker.task").write_bytes(b"a model")
-    server = LoopbackHub(folder, "org/mediapipe")
+    server = LoopbackHub()
+    server.add("org/mediapipe", folder)
     monkeypatch.setattr(landmarks_mediapipe, "HF_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(
         landmarks_mediapipe, "MODEL_URL", f"{server.address}/org/mediapipe/resolve/main/face_landmarker.task"

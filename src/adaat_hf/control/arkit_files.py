@@ -1,12 +1,14 @@
 """Facial performances from ARKit apps (Live Link Face csv): 52 expressions and head rotation per frame."""
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..expressions import ARKIT_EXPRESSIONS
+from ..processing.plain_arrays import read_text
 from .coefficients import FaceCoefficients
 from .face_model import AdaATFaceModel
 from .template import MotionTemplate
@@ -42,8 +44,8 @@ def read_arkit_csv(path: str | Path, face_model: AdaATFaceModel, fps: float | No
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"ARKit csv {str(path)!r} does not exist.")
-    with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    lines = io.StringIO(read_text(Path(path), ValueError, "replace"), newline="")
+    rows = [row for row in csv.reader(lines) if any(cell.strip() for cell in row)]
     names = _names(rows[0]) if rows else []
     if "jawopen" not in names:
         raise ValueError(f"{str(path)!r} is no ARKit csv: it has no column 'jawOpen' among {names[:5]}.")

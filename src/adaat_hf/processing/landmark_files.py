@@ -1,6 +1,7 @@
 """Landmarks of a clip from files: OpenFace csv and npz."""
 
 import csv
+import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from .face_tracking import FaceTrack
 from .keypoints import FACE96, IBUG68, IBUG70
 from .landmarks import MESH478, FaceLandmarks
+from .plain_arrays import read_plain_arrays, read_text
 
 
 LAYOUT_BY_COUNT = {IBUG68.count: IBUG68.name, IBUG70.count: IBUG70.name, FACE96.count: FACE96.name, 478: MESH478}
@@ -49,7 +51,7 @@ def read_landmark_file(path: str | Path) -> tuple[FaceTrack, Fraction | None]:
 
 
 def _read_openface(path: Path) -> tuple[np.ndarray, np.ndarray, Fraction | None]:
-    with open(path, newline="", encoding="utf-8") as file:
+    with io.StringIO(read_text(path, ValueError), newline="") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         names = {name.strip() for name in reader.fieldnames or ()}
         wanted = [f"{axis}_{n}" for n in range(68) for axis in "xy"]
@@ -75,11 +77,7 @@ def _read_openface(path: Path) -> tuple[np.ndarray, np.ndarray, Fraction | None]
 
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, Fraction | None]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{str(path)!r} cannot be read as an npz of plain arrays: {error}.") from error
+    content = read_plain_arrays(path, ValueError)
     if "points" not in content:
         raise ValueError(f"{str(path)!r} holds {sorted(content)}, expected an array 'points' of shape (T, K, 2).")
     points = content["points"].astype(np.float32)

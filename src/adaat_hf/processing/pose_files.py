@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .body_keypoints import BODY18, BODY18_BONES, LAYOUT_BY_COUNT, BodyKeypoints
-from .plain_arrays import read_plain_arrays
+from .plain_arrays import read_plain_arrays, read_text
 
 
 POSE_SUFFIXES = (".json", ".npz", ".npy")
@@ -60,7 +60,7 @@ def read_pose_file(path: str | Path) -> list[BodyPose]:
     arrays = read_plain_arrays(path, PoseError) if suffix in (".npz", ".npy") else None
     try:
         if suffix == ".json":
-            poses = _from_json(json.loads(path.read_text(encoding="utf-8")))
+            poses = _from_json(json.loads(read_text(path, PoseError)))
         elif arrays is not None:
             poses = _from_arrays(arrays)
         else:

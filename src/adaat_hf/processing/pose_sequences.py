@@ -10,7 +10,7 @@ import numpy as np
 
 from .body_keypoints import BODY18
 from .body_tracking import BodyTrack
-from .plain_arrays import read_plain_arrays
+from .plain_arrays import read_plain_arrays, read_text
 from .pose_files import MIN_POINTS, BodyPose, PoseError, as_pose, check_point_order, read_pose_file
 
 
@@ -91,7 +91,7 @@ def _lenient(points: Any, visibility: Any) -> BodyPose | None:
 
 def _openpose_frame(file: Path, person: int) -> BodyPose | None:
     try:
-        people = json.loads(file.read_text(encoding="utf-8"))["people"]
+        people = json.loads(read_text(file, PoseError))["people"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise PoseError(f"{str(file)!r} is no file of OpenPose: {error!r}.") from error
     if person >= len(people):
