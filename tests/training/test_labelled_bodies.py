@@ -1,0 +1,36 @@
+"""Pictures with exact key points, as scripts/render_bodies.py writes them."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from conftest import ROOT, draw_person
+
+from adaat_hf.training.body_scenes import LABELS, BodyCropDataset, load_labelled_bodies
+
+
+def test_labelled_pictures_become_crops_with_their_points(tmp_path, standing_pose):
+    points = standing_pose * [176, 256]
+    colours = np.random.default_rng(0).integers(0, 255, (6, 3))
+    PIL.Image.fromarray(draw_person(points, 256, 176, colours)).save(tmp_path / "00000.jpg")
+    body = np.c_[points, np.ones(18)]
+    body[16, 2] = 0
+    (tmp_path / LABELS).write_text(json.dumps({"00000.jpg": [body.tolist()]}))
+    (scene,) = load_labelled_bodies(tmp_path)
+    assert scene.bodies.shape == (1, 18, 3) and scene.decode().shape == (256, 176, 3)
+    seen = points[np.arange(18) != 16]
+    assert np.allclose(scene.boxes[0], [*seen.min(0), *seen.max(0)], atol=0.01)
+    dataset = BodyCropDataset([scene], 128, 1.35)
+    shown = [item for item in (dataset[number] for number in range(20)) if item["presence"] > 0]
+    assert all(item["visibility"][16] == 0 or item["visibility"][17] == 0 for item in shown), "or its mirrored partner"
+    assert np.mean([float(item["visibility"].mean()) for item in shown]) > 0.8
+
+
+def test_the_config_of_the_stage_with_rendered_bodies_is_complete():
+    yaml = pytest.importorskip("yaml")
+    from adaat_hf.training.landmarker_trainer import LandmarkerArguments
+
+    text = (ROOT / "scripts" / "configs" / "body_landmarker_3.yaml").read_text()
+    settings = LandmarkerArguments(**yaml.safe_load(text))
+    assert settings.labelled == ["data/rendered_bodies"] and settings.exclude_held_out
