@@ -20,7 +20,7 @@ PACKAGES = (
     "av",
     "opencv-python-headless",
 )
-OPTIONAL = ("mediapipe", "lpips", "datasets", "gradio", "anny")
+OPTIONAL = ("mediapipe", "lpips", "datasets", "gradio", "fastapi", "c2pa-python", "anny")
 
 
 def diagnose(model: str = "bundled/face") -> str:

@@ -34,8 +34,16 @@ def test_loads_from_the_hub_and_then_offline(hub, visitor, folder, cls):
 def test_an_empty_cache_offline_says_so(hub, visitor, folder):
     hub.add(REPOSITORY, folder)
     status, _, errors = visitor.run(load(), HF_HUB_OFFLINE="1")
-    assert status != 0 and REPOSITORY in errors.splitlines()[-1] + errors
+    assert status != 0 and f"'{REPOSITORY}' is not in the cache" in errors.splitlines()[-1]
     assert not hub.requests
+
+
+def test_a_hub_that_cannot_be_reached_is_named(hub, visitor, folder):
+    hub.close()
+    status, _, errors = visitor.run(load())
+    assert status != 0 and f"{hub.address} cannot be reached" in errors.splitlines()[-1]
+    status, _, errors = visitor.adaat("push", folder, REPOSITORY, HF_TOKEN=TOKEN)
+    assert status == 1 and f"cannot be uploaded to {hub.address}" in errors.splitlines()[-1]
 
 
 def test_diffusers_itself_loads_it_once_the_package_is_imported(hub, visitor, folder):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError, HTTPError
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
@@ -121,7 +121,7 @@ def publish(
                 repo_id=repository, folder_path=folder, revision=revision, delete_patterns=OURS,
                 commit_message=message or "Upload with adaat_hf",
             )  # fmt: skip
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
+        except (HTTPError, HFValidationError, OSError) as error:
             raise PublishError(f"{repository!r} cannot be uploaded to {api.endpoint}: {error}") from error
     return str(commit.commit_url)
 

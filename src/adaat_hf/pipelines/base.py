@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.constants import ENDPOINT
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -185,6 +186,10 @@ def _load_index(cls: type[AdaATPipeline], repository: str | PathLike[Any], hub: 
             raise ValueError(
                 f"{str(repository)!r} was not found: it is no folder, and on the Hub it does not exist or is private. For a "
                 "private repository log in with `hf auth login`, or pass token=..."
+            ) from error
+        if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes):
+            raise ValueError(
+                f"{str(repository)!r} is not in the cache, and {ENDPOINT} cannot be reached (or HF_HUB_OFFLINE is set)."
             ) from error
         raise
 
