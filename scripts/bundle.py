@@ -10,7 +10,7 @@
         --notes scripts/configs/face_card_notes.md
     python scripts/bundle_motion.py ...  # adds the motion model to bundled/face
     python scripts/bundle.py person --generator runs/person_motion/generator \\
-        --landmarker runs/body_landmarker_3/landmarker --runs runs/person_motion \\
+        --landmarker runs/body_landmarker_rendered/landmarker --runs runs/person_motion \\
         --scores runs/held_out_people.json --notes scripts/configs/person_card_notes.md
 """
 
