@@ -86,7 +86,8 @@ def tab(page, name):
 
 def give(panel, label, path):
     """Upload a file to the component with this label."""
-    block = panel.locator(".block", has=panel.page.locator("label, span", has_text=label)).filter(visible=True).last
+    labelled = panel.locator(".block", has=panel.page.locator("label, span", has_text=label))
+    block = labelled.filter(has=panel.page.locator("input[type=file]"), visible=True).last
     block.locator("input[type=file]").first.set_input_files(path)
 
 
