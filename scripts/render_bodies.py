@@ -46,7 +46,7 @@ def look(
     face: wp.array(dtype=int),
     weights: wp.array(dtype=wp.vec2),
     depth: wp.array(dtype=float),
-):  # type: ignore[valid-type]  # noqa: E501
+):
     """For every pixel the triangle that is seen there, its barycentric weights and its distance."""
     pixel = wp.tid()
     start = wp.vec3(float(pixel % side), float(pixel // side), 1.0e4)
