@@ -184,6 +184,7 @@ def test_pose_refuses_before_it_paints(posed, dance, capsys):
     source = ["--source", str(posed / "person.png"), "--source-pose", str(posed / "standing.json")]
     np.savez(posed / "wrong.npz", points=np.ones((4, 21, 2)))
     np.savez(posed / "smpl.npz", poses=np.zeros((4, 70)))
+    PIL.Image.new("RGB", (176, 256), "gray").save(posed / "nobody.png")
     for options, message in (
         ([*source, "--driving", "none.mp4"], "'none.mp4' does not exist"),
         ([*source, "--driving", str(posed / "wrong.npz")], "There are 21 points"),
@@ -194,7 +195,7 @@ def test_pose_refuses_before_it_paints(posed, dance, capsys):
             [*source, "--driving", str(dance), "--model", "bundled/face"],
             "'body_model', which PoseTransferPipeline needs",
         ),
-        ([*source, "--driving", str(posed / "person.png")], "shows a person"),
+        ([*source, "--driving", str(posed / "nobody.png")], "shows a person"),
     ):
         assert main(["pose", *options, "-o", str(posed / "out.mp4")]) == 1
         error = capsys.readouterr().err.splitlines()[-1]
