@@ -8,9 +8,8 @@ import argparse
 from pathlib import Path
 
 from adaat_hf import AdaATPipeline, demo_motion
-from adaat_hf.bundled import VOICE_SAMPLE
+from adaat_hf.bundled import VOICE_SAMPLE, save_portrait
 from adaat_hf.cli import main as adaat
-from adaat_hf.processing.images import save_image
 
 
 def main() -> int:
@@ -21,7 +20,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    source = args.source or str(_portrait(args.output / "source.png"))
+    source = args.source or str(save_portrait(args.output / "source.png"))
     driving = args.driving or str(_motion(args.output / "motion.safetensors"))
     video, sheet = args.output / "reenacted.mp4", args.output / "contact_sheet.jpg"
     status = adaat(
@@ -36,13 +35,6 @@ def main() -> int:
         print(f"\nThe video:         {video.resolve()}\nThe contact sheet: {sheet.resolve()}")
         print(f"Talking:           {talking.resolve()}\nIts contact sheet: {talking_sheet.resolve()}")
     return status
-
-
-def _portrait(path: Path) -> Path:
-    import skimage.data
-
-    head_and_shoulders = skimage.data.astronaut()[:320, 66:386]
-    return save_image(head_and_shoulders, path)
 
 
 def _motion(path: Path) -> Path:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import trimesh
 from anny import Anny
+from build_body_model import bone_of_vertices
 from build_face_model import default_head, draw_triangle, mesh_parts, vertex_colours
 
 from adaat_hf.processing.images import save_image
@@ -36,9 +37,7 @@ CLOTHES = {
 def dress(model: Anny, vertices: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Colours (V, 3) of skin, eyes and lips, hair, and clothes."""
     colours = vertex_colours(model, vertices, parts)
-    heaviest = np.asarray(model.vertex_bone_weights).argmax(1)
-    bones = np.asarray(model.vertex_bone_indices)[np.arange(len(vertices)), heaviest]
-    names = np.array(model.bone_labels)[bones]
+    names = bone_of_vertices(model)
     skin = parts == 0
     for starts, colour in CLOTHES.items():
         colours[skin & np.array([name.startswith(starts) for name in names])] = colour

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import torch
 import warp as wp
-from build_body_model import TO_SMPL, AnnyJoints, straightening
+from build_body_model import TO_SMPL, AnnyJoints, bone_of_vertices, straightening, world_rotations
 from tqdm.auto import tqdm
 
-from adaat_hf.control.body_joints import NUM_JOINTS, PARENTS, to_body18
+from adaat_hf.control.body_joints import NUM_JOINTS, to_body18
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.processing.images import save_image
 from adaat_hf.training.body_scenes import LABELS
@@ -213,16 +213,11 @@ def main() -> None:
     bodies = AnnyJoints()
     model, faces = bodies.model, bodies.model.faces.numpy()
     turns = straightening(np.concatenate([bodies.rest(bodies.sample(100, rng)) for _ in range(5)]).mean(0))
-    heaviest = np.asarray(model.vertex_bone_weights).argmax(1)
-    names = np.array(model.bone_labels)[np.asarray(model.vertex_bone_indices)[np.arange(len(heaviest)), heaviest]]
+    names = bone_of_vertices(model)
     labels: dict[str, list] = {}
     for start in tqdm(range(0, args.count, BATCH), desc="rendering on cpu", unit="batch"):
         builds = bodies.sample(BATCH, rng)
-        local = random_poses(BATCH, rng)
-        world = [local[:, 0]]
-        for joint in range(1, NUM_JOINTS):
-            world.append(world[PARENTS[joint]] @ local[:, joint])
-        found = bodies.meshes(builds, np.stack(world, 1) @ turns)
+        found = bodies.meshes(builds, world_rotations(random_poses(BATCH, rng)) @ turns)
         points = to_body18(torch.from_numpy(bodies.points(found))).numpy()
         rest = found["rest_vertices"].numpy() @ TO_SMPL.T
         for number, vertices in enumerate(found["vertices"].numpy() @ TO_SMPL.T):

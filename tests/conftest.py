@@ -19,7 +19,6 @@ from adaat_hf import (
     BodyFitter,
     FaceFitter,
     MotionTemplate,
-    SoundReader,
     VideoWriter,
     demo_motion,
 )
@@ -27,7 +26,7 @@ from adaat_hf.bundled import FIGURE_SAMPLE, VOICE_SAMPLE
 from adaat_hf.control.body_model import load_body_model
 from adaat_hf.control.demo_body_motion import demo_body_motion
 from adaat_hf.control.face_model import load_face_model
-from adaat_hf.processing.sound import encode_sound
+from adaat_hf.processing.sound import encode_sound, load_sound
 
 
 ROOT = Path(__file__).parent.parent
@@ -152,7 +151,7 @@ def files(tmp_path_factory, astronaut, face_model, body_model):
         for number in range(8):
             writer.write(np.roll(photo, 2 * number, axis=1))
     demo_motion(face_model, seconds=1, fps=6).save(folder / "motion.safetensors")
-    samples = np.concatenate(list(SoundReader(VOICE_SAMPLE)))[8_000:24_000]
+    samples = load_sound(VOICE_SAMPLE)[8_000:24_000]
     encode_sound(samples, 16_000, str(folder / "voice.wav"), "wav")
     wave = demo_body_motion(body_model, seconds=1, fps=6)
     wave.save(folder / "wave.safetensors")

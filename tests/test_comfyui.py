@@ -7,10 +7,11 @@ import PIL.Image
 import pytest
 import torch
 
-from adaat_hf import SoundReader, VideoReader
+from adaat_hf import VideoReader
 from adaat_hf.comfyui import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from adaat_hf.marking import label_score
 from adaat_hf.marking.label import FOUND
+from adaat_hf.processing.sound import load_sound
 
 
 def pictures(*arrays):
@@ -45,7 +46,7 @@ def test_faces(files):
     assert frames.shape == (3, 320, 320, 3) and 0 <= frames.min() and frames.max() <= 1
     assert label_score((frames[0].numpy() * 255).astype(np.uint8)) >= FOUND
     sound = {
-        "waveform": torch.from_numpy(np.concatenate(list(SoundReader(files["voice"]))))[None, None],
+        "waveform": torch.from_numpy(load_sound(files["voice"]))[None, None],
         "sample_rate": 16_000,
     }
     frames, fps, audio = call("AdaATTalk", photo=photo, audio=sound, fps=5.0, mark=False)

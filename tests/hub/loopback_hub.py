@@ -90,20 +90,28 @@ class LoopbackHub:
             return self._file(request, match[1], match[2], match[3], authorised)
         self._fail(request, 404, "RepoNotFound")
 
-    def _visible(self, name: str, authorised: bool) -> Repository | None:
-        found = self.repositories.get(name)
-        return None if found is None or (found.private and not authorised) else found
+    def _find(
+        self, request: BaseHTTPRequestHandler, name: str, revision: str, authorised: bool
+    ) -> tuple[Repository, str] | None:
+        """The repository and its commit; `None` after a refusal was sent."""
+        repository = self.repositories.get(name)
+        if repository is None or (repository.private and not authorised):
+            # The real Hub does not tell strangers whether a private repository exists.
+            self._fail(request, 404 if authorised else 401, "RepoNotFound")
+            return None
+        sha = repository.resolve(revision)
+        if sha is None:
+            self._fail(request, 404, "RevisionNotFound")
+            return None
+        return repository, sha
 
     def _describe(
         self, request: BaseHTTPRequestHandler, name: str, revision: str, tree: bool, authorised: bool
     ) -> None:
-        repository = self._visible(name, authorised)
-        if repository is None:
-            # The real Hub does not tell strangers whether a private repository exists.
-            return self._fail(request, 401 if not authorised else 404, "RepoNotFound")
-        sha = repository.resolve(revision)
-        if sha is None:
-            return self._fail(request, 404, "RevisionNotFound")
+        found = self._find(request, name, revision, authorised)
+        if found is None:
+            return
+        repository, sha = found
         files = repository.commits[sha]
         if tree:
             return self._json(
@@ -116,12 +124,10 @@ class LoopbackHub:
         )
 
     def _file(self, request: BaseHTTPRequestHandler, name: str, revision: str, path: str, authorised: bool) -> None:
-        repository = self._visible(name, authorised)
-        if repository is None:
-            return self._fail(request, 401 if not authorised else 404, "RepoNotFound")
-        sha = repository.resolve(revision)
-        if sha is None:
-            return self._fail(request, 404, "RevisionNotFound")
+        found = self._find(request, name, revision, authorised)
+        if found is None:
+            return
+        repository, sha = found
         content = repository.commits[sha].get(path)
         if content is None:
             return self._fail(request, 404, "EntryNotFound", sha)

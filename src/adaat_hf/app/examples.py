@@ -5,14 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from ..bundled import FIGURE_SAMPLE, VOICE_SAMPLE
+from ..bundled import FIGURE_SAMPLE, VOICE_SAMPLE, save_portrait
 from ..control.body_template import BodyMotionTemplate
 from ..control.demo_body_motion import demo_body_motion
 from ..control.demo_motion import demo_motion
-from ..processing.images import save_image
-from ..processing.sound import SoundReader, encode_sound
+from ..processing.sound import encode_sound, load_sound
 from ..serving.studio import Studio
 
 
@@ -27,7 +24,7 @@ def example_rows(task: str, studio: Studio) -> list[list[str]]:
         studio ([`Studio`]): Its models define the motions.
     """
     folder = Path(_folder().name)
-    portrait = portrait_file(folder)
+    portrait = _portrait(folder / "portrait.png")
     if task in ("reenact", "talk") and portrait is None:
         return []
     if task == "reenact":
@@ -44,8 +41,7 @@ def example_rows(task: str, studio: Studio) -> list[list[str]]:
 
 def _short_speech(path: Path) -> Path:
     """The beginning of the voice sample: a processor without a GPU takes its time for more."""
-    samples = np.concatenate(list(SoundReader(VOICE_SAMPLE)))
-    encode_sound(samples[: SPEECH_SECONDS * RATE], RATE, path, "wav")
+    encode_sound(load_sound(VOICE_SAMPLE, RATE)[: SPEECH_SECONDS * RATE], RATE, path, "wav")
     return path
 
 
@@ -56,13 +52,12 @@ def _pose_file(wave: BodyMotionTemplate, studio: Studio, path: Path) -> Path:
     return path
 
 
-def portrait_file(folder: Path) -> Path | None:
-    """NASA's public-domain portrait of the astronaut Eileen Collins, which scikit-image carries; `None` without it."""
+def _portrait(path: Path) -> Path | None:
+    """The portrait, `None` without scikit-image."""
     try:
-        import skimage.data
+        return save_portrait(path)
     except ImportError:
         return None
-    return save_image(skimage.data.astronaut()[:320, 66:386], folder / "portrait.png")
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..control.retargeting import Control, Motion
 from ..control.template import MotionTemplate
-from ..serving.checks import check_length, media_seconds
+from ..serving.checks import check_length
 from ..video import DEFAULT_FPS
 from .choosing import add_choice, chosen, face_crops
 from .handling import guarded
@@ -119,14 +119,13 @@ class TalkTab(VideoTab):
                 raise ValueError("A photograph of a face is missing.")
             if sound is None:
                 raise ValueError("A sound of somebody speaking is missing.")
-            check_length(sound, self.settings.max_seconds, "sound")
+            seconds = check_length(sound, self.settings.max_seconds, "sound")
             call = partial(
                 self.studio.talk, photo, sound, emotion=emotion, emotion_strength=strength, head_motion=head_motion,
                 seed=int(seed), source_face=chosen(choice), landmarker=self.studio.landmarker,
                 strengths={"eyes": eyes, "brows": brows, "mouth": mouth, "head": head},
             )  # fmt: skip
-            frames = round(media_seconds(sound) * DEFAULT_FPS)
-            yield from self.animate(folder, "talking.mp4", call, frames, 2, played)
+            yield from self.animate(folder, "talking.mp4", call, round(seconds * DEFAULT_FPS), 2, played)
 
         yield from guarded(work)
 

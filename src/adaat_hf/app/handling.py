@@ -28,7 +28,7 @@ def run_on_page(run: Run[Any], outputs: int, finish: Callable[[Any], tuple[Any, 
     for progress in run:
         yield *(gr.skip() for _ in range(outputs)), progress_html(progress)
     result = run.result
-    yield *finish(result), f"<p role='status'>{html.escape(str(result.statistics))}</p>"
+    yield *finish(result), status_html(result.statistics)
 
 
 def guarded(work: Callable[[TemporaryDirectory[str]], Iterator[Any]]) -> Iterator[Any]:
@@ -55,6 +55,11 @@ def guarded(work: Callable[[TemporaryDirectory[str]], Iterator[Any]]) -> Iterato
 
 
 def progress_html(progress: Progress) -> str:
-    """A bar and a sentence; screen readers announce the sentence."""
+    """How far a run is: a sentence and a bar."""
     share = f" value='{progress.done}' max='{progress.total}'" if progress.total and progress.done else ""
-    return f"<p role='status'>{html.escape(str(progress))}</p><progress aria-label='progress'{share}></progress>"
+    return f"{status_html(progress)}<progress aria-label='progress'{share}></progress>"
+
+
+def status_html(text: object) -> str:
+    """A sentence that screen readers announce."""
+    return f"<p role='status'>{html.escape(str(text))}</p>"

@@ -68,17 +68,17 @@ def strength_sliders(groups: Sequence[str]) -> list[gr.Slider]:
     return [gr.Slider(0, 2, 1, step=0.1, label=f"Strength: {group}") for group in groups]
 
 
-def run_buttons() -> tuple[gr.Button, gr.Button]:
-    """Animate and Stop."""
+def run_controls() -> tuple[gr.Button, gr.Button, gr.HTML]:
+    """Animate, Stop, and the status below them."""
     with gr.Row():
-        return gr.Button("Animate", variant="primary"), gr.Button("Stop", variant="stop")
+        run, stop = gr.Button("Animate", variant="primary"), gr.Button("Stop", variant="stop")
+    return run, stop, gr.HTML("", label="Status", elem_classes="adaat-status")
 
 
 def video_outputs(comparison: bool = True) -> Outputs:
     """The column with the buttons, the status, the video, the comparison and the download."""
     with gr.Column():
-        run, stop = run_buttons()
-        status = gr.HTML("", label="Status", elem_classes="adaat-status")
+        run, stop, status = run_controls()
         video = gr.Video(label="Result", interactive=False, height=360, autoplay=True, buttons=["download"])
         results: list[Any] = [video]
         if comparison:

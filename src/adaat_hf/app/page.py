@@ -9,6 +9,7 @@ from ..serving.limits import ServingLimits
 from ..serving.studio import Studio
 from .examples import example_rows
 from .faces import ReenactTab, TalkTab
+from .handling import status_html
 from .layout import Outputs, Tab
 from .persons import PersonTab, PoseTab
 
@@ -63,7 +64,7 @@ def _connect(tab: Tab, parts: Outputs, gpu: Callable[[Any], Any] | None) -> None
         concurrency_id="networks", concurrency_limit=1, show_progress_on=parts.status,
     )  # fmt: skip
     parts.stop.click(
-        lambda: "<p role='status'>stopped</p>", None, parts.status, cancels=event, queue=False, api_visibility="private"
+        lambda: status_html("stopped"), None, parts.status, cancels=event, queue=False, api_visibility="private"
     )  # fmt: skip
     rows = example_rows(tab.api_name, tab.studio)
     if rows:

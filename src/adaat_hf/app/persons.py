@@ -12,8 +12,8 @@ from ..control.body_retargeting import Placement
 from ..control.body_template import BodyMotionTemplate
 from ..serving.running import Run
 from .choosing import add_choice, chosen, person_crops
-from .handling import guarded
-from .layout import Outputs, Tab, driver_input, photo_input, run_buttons, video_outputs
+from .handling import guarded, status_html
+from .layout import Outputs, Tab, driver_input, photo_input, run_controls, video_outputs
 from .video_tab import VideoTab
 
 
@@ -85,8 +85,7 @@ class PersonTab(Tab):
                 points = gr.File(label="or a file of key points", file_types=POSES, height=140)
                 fit = gr.Radio(["person", "picture"], value="person", label="Bring the pose to the size of")
             with gr.Column():
-                run, stop = run_buttons()
-                status = gr.HTML("", label="Status", elem_classes="adaat-status")
+                run, stop, status = run_controls()
                 picture = gr.Image(
                     label="Result", interactive=False, height=380, type="filepath", buttons=["download"]
                 )
@@ -122,12 +121,12 @@ class PersonTab(Tab):
                 self.settings.max_run_seconds,
             )  # fmt: skip
             for _ in run:
-                yield gr.skip(), gr.skip(), "<p role='status'>painting</p>"
+                yield gr.skip(), gr.skip(), status_html("painting")
             result = run.result
             (path,) = result.save(Path(folder.name) / "person.png")
             overview = result.save_grid(Path(folder.name) / "overview.png")
             size = result.images[0].size
-            yield str(path), str(overview), f"<p role='status'>{size[0]}x{size[1]} px on {self.studio.device}</p>"
+            yield str(path), str(overview), status_html(f"{size[0]}x{size[1]} px on {self.studio.device}")
 
         yield from guarded(work)
 

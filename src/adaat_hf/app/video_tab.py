@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..pipelines.driving import TEMPLATE_SUFFIX
 from ..processing.images import limit_size, load_image
 from ..serving.checks import check_length
 from ..serving.running import Run
@@ -14,9 +15,6 @@ from ..video import VideoReader
 from .handling import run_on_page
 from .layout import Tab
 from .side_by_side import write_side_by_side
-
-
-TEMPLATE_SUFFIX = ".safetensors"
 
 
 class VideoTab(Tab):
@@ -65,9 +63,8 @@ class VideoTab(Tab):
             self.studio.device,
             folder,
             self.settings.max_run_seconds,
+            frames,
         )
-        if frames is not None:
-            run.expect(frames)
         yield from run_on_page(run, outputs, finish)
 
     def compared(self, result: Any, photo: str, driver: str | None, compare: bool) -> tuple[Any, ...]:

@@ -12,6 +12,20 @@ FIGURE_SAMPLE = Path(__file__).parent / "figure.jpg"
 """A rendered person who is nobody, made by scripts/make_example_person.py."""
 
 
+def save_portrait(path: Path) -> Path:
+    """Write NASA's public-domain portrait of the astronaut Eileen Collins, which scikit-image carries, as a picture.
+
+    Raises:
+        ImportError: if scikit-image is not installed.
+    """
+    import skimage.data
+
+    from ..processing.images import save_image
+
+    head_and_shoulders = skimage.data.astronaut()[:320, 66:386]
+    return save_image(head_and_shoulders, path)
+
+
 def bundled_path(name: str | PathLike[Any]) -> Path | None:
     """Folder of a bundled checkpoint such as `"bundled/face"`; `None` if the name is not of this form.
 

@@ -7,8 +7,8 @@ import av
 from ..video import VideoError
 
 
-def check_length(path: str | Path, max_seconds: float, what: str) -> None:
-    """Raise `ValueError` for a clip or sound that is too long or unreadable.
+def check_length(path: str | Path, max_seconds: float, what: str) -> float:
+    """The duration of a clip or sound in seconds; `ValueError` if it is too long or unreadable.
 
     Args:
         path (`str` or `Path`): The file.
@@ -18,6 +18,7 @@ def check_length(path: str | Path, max_seconds: float, what: str) -> None:
     seconds = media_seconds(path)
     if seconds > max_seconds:
         raise ValueError(f"The {what} lasts {seconds:.0f} seconds; at most {max_seconds:g} seconds are taken here.")
+    return seconds
 
 
 def media_seconds(path: str | Path) -> float:

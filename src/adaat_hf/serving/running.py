@@ -62,6 +62,7 @@ class Run(Generic[Result]):
         device (`str`): Where the network runs.
         folder (`TemporaryDirectory`, *optional*): Where `work` writes.
         max_seconds (`float`, *optional*): Longest time; afterwards `result` raises a `ValueError`.
+        total (`int`, *optional*): Frames of the clip.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Run(Generic[Result]):
         device: str,
         folder: "TemporaryDirectory[str] | None" = None,
         max_seconds: float | None = None,
+        total: int | None = None,
     ) -> None:
         self._work, self._device, self._folder = work, device, folder
         self._max_seconds = max_seconds
@@ -78,7 +80,7 @@ class Run(Generic[Result]):
         self._left = threading.Event()
         self._finished = threading.Event()
         self._done = 0
-        self._total: int | None = None
+        self._total = total
         self._started = time.perf_counter()
         # Frames and time when the first batch was done: what came before is not painting alone.
         self._first: tuple[int, float] | None = None
@@ -93,10 +95,6 @@ class Run(Generic[Result]):
             raise self._error
         assert self._result is not None
         return self._result
-
-    def expect(self, total: int) -> None:
-        """State how many frames there will be."""
-        self._total = total
 
     def __iter__(self) -> Iterator[Progress]:
         thread = threading.Thread(target=self._call, name="adaat-run", daemon=True)
