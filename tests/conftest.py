@@ -1,6 +1,8 @@
 """Shared fixtures: where the optional shared data lies, tiny models, and small files to give to pages and services."""
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -36,6 +38,16 @@ SHARED = ROOT.parent / "shared"
 @pytest.fixture(autouse=True)
 def _repeatable() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_temporary_folder(tmp_path_factory) -> Iterator[None]:
+    """Tests that count what is left behind must not see what other processes keep in the machine's /tmp."""
+    folder = str(tmp_path_factory.mktemp("temporary"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")
