@@ -6,7 +6,7 @@ import torch
 
 from adaat_hf.processing.keypoints import FACE96
 from adaat_hf.training.augmentation import FACE_PLACEMENT, augment
-from adaat_hf.training.data import PairDataset, RangeSampler, fixed_pairs, select_clips
+from adaat_hf.training.data import PairDataset, PairMaker, RangeSampler, fixed_pairs, select_clips
 from adaat_hf.training.packs import PackWriter, read_packs
 
 
@@ -43,7 +43,8 @@ def test_selection_and_frequencies(packs):
 
 def dataset(packs, face_model=None, **changes):
     clips, weights = select_clips(read_packs(packs), [], {}, {})
-    return PairDataset(clips, weights, 64, 96, face_model, **{"seed": 3, **changes})
+    drawing = {name: changes.pop(name) for name in ("seed", "second_source", "batch_size") if name in changes}
+    return PairDataset(clips, weights, PairMaker(64, 96, face_model, **changes), **{"seed": 3, **drawing})
 
 
 def test_pairs_are_repeatable_and_differ(packs):

@@ -9,6 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 
 
+# Settings of one task that would have no effect on the other.
+FOR_FACES = ("inner_face_weight", "eyes_mouth_weight", "mouth_interior_weight", "keep", "exclude", "sampling")
+FOR_PERSONS = ("body_weight", "dyed")
+
+
 @dataclass(kw_only=True)
 class TrainingArguments:
     """
@@ -19,6 +24,8 @@ class TrainingArguments:
         task (`str`): `"face"` (pairs of frames of a clip) or `"person"` (pairs of pictures of a person).
         train_data (`list[str]`): Folders of packs (scripts/prepare_clips.py), or of picture pairs
             (scripts/prepare_people.py, scripts/prepare_deepfashion.py).
+        streaming (`bool`): Read `train_data` from front to back: packs or parquet files, also by pattern or address
+            (`hf://datasets/org/name/train-00000.tar`); several shards per process and worker mix best.
         validation_data (`str`, *optional*): Such a folder with other identities.
         exclude (`list[str]`): Clips left out of the training data, by a part of their key.
         keep (`dict[str, list[str]]`): Facts that a training clip must have, such as `{tier: [A]}`.
@@ -29,13 +36,13 @@ class TrainingArguments:
         hard_pairs (`float`): Probability of choosing, among candidate driving frames, the one that differs most: in half
             of the cases by its key points, otherwise by how far eyes and mouth are open.
         fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
-        second_source (`float`): Share of batches with a second source picture of the person.
+        second_source (`float`): Share of batches with a second source picture; needs `model.multi_source`.
         dyed (`float`): Share of pairs of persons with quite different colours.
-    `exclude`, `keep`, `sampling`, `hard_pairs` and `fitted_keypoints` are for faces, `second_source` for persons.
+    `exclude`, `keep`, `sampling`, `hard_pairs` and `fitted_keypoints` are for faces, `dyed` for persons.
     Args that control the model:
-        preset (`str`), model (`dict`): See [`AdaATConfig.from_preset`].
+        network (`str`), model (`dict`): Preset and changed fields; see [`AdaATConfig.from_preset`].
         discriminator (`dict`): Fields of [`AdaATDiscriminatorConfig`].
-        init_from (`str`, *optional*): Folder of a trained generator to start from.
+        init_from (`str`, *optional*): Folder of a trained generator to start from; a discriminator beside it is taken too.
     Args that control the loss:
         backbone (`str`): `"vgg19"` (torchvision's weights) or `"vgg16:<safetensors file>"`.
         perceptual_weight, perceptual_scales: Weight of the perceptual loss and the picture scales that it sees.
@@ -44,15 +51,18 @@ class TrainingArguments:
         pixel_weight (`float`): Weight of the L1 distance.
         adversarial_weight (`float`), adversarial_start (`int`): LSGAN weight, and the step at which it begins.
         eyes_mouth_weight (`float`): Additional weight of eyes and mouth in pixel and perceptual losses (faces).
+        mouth_interior_weight (`float`): Weight of the L1 distance between the lips, where teeth are (faces).
         body_weight (`float`): The same for where the body is or was (persons).
     Args that control the optimisation:
         batch_size, gradient_accumulation_steps, max_steps, warmup_steps, seed, num_workers
         learning_rate, discriminator_learning_rate, adam_beta1, adam_beta2, max_grad_norm
-        schedule (`str`): `"constant"`, `"linear"` or `"cosine"`, over `max_steps`.
+        schedule (`str`): `"constant"`, `"linear"` or `"cosine"`, over `max_steps`; or `"half_linear"`: constant for the
+            first half, then linear to 0, as the authors' code.
         mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
         ema_decay (`float`): Decay of the weights' moving average; 0 turns it off.
         channels_last, compile (`bool`): Memory layout; `torch.compile` of the generator.
         time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
+        stages (`list[dict]`): Settings that differ from stage to stage, coarse to fine; see [`train_stages`].
     Args that control saving and logging:
         checkpoint_steps, checkpoints_kept, validation_steps, logging_steps, log_with
     """
@@ -60,6 +70,7 @@ class TrainingArguments:
     output_dir: str
     train_data: list[str]
     task: Literal["face", "person"] = "face"
+    streaming: bool = False
     validation_data: str | None = None
     exclude: list[str] = field(default_factory=list)
     keep: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +82,7 @@ class TrainingArguments:
     second_source: float = 0.0
     dyed: float = 0.0
 
-    preset: str = "compact"
+    network: str = "compact"
     model: dict[str, Any] = field(default_factory=dict)
     discriminator: dict[str, Any] = field(default_factory=dict)
     init_from: str | None = None
@@ -86,6 +97,7 @@ class TrainingArguments:
     adversarial_weight: float = 1.0
     adversarial_start: int = 0
     eyes_mouth_weight: float = 0.0
+    mouth_interior_weight: float = 0.0
     body_weight: float = 0.0
 
     batch_size: int = 8
@@ -99,20 +111,24 @@ class TrainingArguments:
     adam_beta1: float = 0.5
     adam_beta2: float = 0.999
     max_grad_norm: float = 0.0
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    schedule: Literal["constant", "linear", "cosine", "half_linear"] = "constant"
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     ema_decay: float = 0.0
     channels_last: bool = False
     compile: bool = False
     time_limit: float | None = None
+    stages: list[dict[str, Any]] = field(default_factory=list)
 
     checkpoint_steps: int = 1000
     checkpoints_kept: int = 2
     validation_steps: int = 1000
     logging_steps: int = 50
-    log_with: str = "tensorboard"
+    log_with: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
     def __post_init__(self) -> None:
+        # YAML 1.1 reads an unquoted `no` as false.
+        if self.mixed_precision is False:
+            self.mixed_precision = "no"
         for item in fields(self):
             self._check(item.name, getattr(self, item.name), item.type)
         if self.batch_size < 1 or self.max_steps < 1:
@@ -123,10 +139,13 @@ class TrainingArguments:
             raise ValueError(f"resolution is {self.resolution}, expected a number or [height, width].")
         if self.task == "face" and isinstance(self.resolution, list):
             raise ValueError(f"resolution is {self.resolution}, but faces are square: expected one number.")
-        if self.task == "person" and (self.inner_face_weight or self.eyes_mouth_weight):
-            raise ValueError("inner_face_weight and eyes_mouth_weight are for faces; persons have body_weight.")
-        if self.task == "face" and (self.body_weight or self.second_source or self.dyed):
-            raise ValueError("body_weight, second_source and dyed are for persons; faces have eyes_mouth_weight.")
+        for name in FOR_FACES if self.task == "person" else FOR_PERSONS:
+            if getattr(self, name):
+                raise ValueError(f"{name} is {getattr(self, name)}, but the task is {self.task!r}, which has none.")
+        if self.stages:
+            self.each_stage()
+        if self.streaming and (self.second_source or self.sampling):
+            raise ValueError("second_source and sampling need the data at random: they do not go with streaming.")
 
     def _check(self, name: str, value: Any, kind: Any) -> None:
         allowed = get_args(kind)
@@ -145,18 +164,23 @@ class TrainingArguments:
         return self.resolution, self.resolution
 
     @classmethod
-    def from_yaml(cls, path: str | Path, **overrides: Any) -> "TrainingArguments":
-        """Read a YAML file; `overrides` replace its values, those that are mappings (such as `model`) key by key.
+    def from_yaml(cls, path: str | Path, preset: str | None = None, **overrides: Any) -> "TrainingArguments":
+        """Read a YAML file.
+
+        Args:
+            path (`str` or `Path`): The file.
+            preset (`str`, *optional*): Which of the file's `presets` to add to its other values.
+            overrides: Replace values; those that are mappings (such as `model`) key by key.
 
         Raises:
-            ValueError: if a key is unknown or a value has the wrong type.
+            ValueError: if the file has presets and none of them is named, a key is unknown or a value has the wrong type.
         """
         with open(path, encoding="utf-8") as file:
             values = yaml.safe_load(file) or {}
-        for key, value in overrides.items():
-            merge = isinstance(value, dict) and isinstance(values.get(key), dict)
-            values[key] = {**values[key], **value} if merge else value
-        return cls.from_dict(values)
+        presets = values.pop("presets", {})
+        if preset not in (presets or {None}):
+            raise ValueError(f"The preset is {preset!r}, but {str(path)!r} has {sorted(presets) or 'none'}.")
+        return cls.from_dict(_merged(_merged(values, presets.get(preset, {})), overrides))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingArguments":
@@ -173,9 +197,31 @@ class TrainingArguments:
             raise ValueError(f"The training settings lack {sorted(missing)}.")
         return cls(**values)
 
+    def each_stage(self) -> list["TrainingArguments"]:
+        """The settings of every stage; of the run itself if it has none."""
+        if not self.stages:
+            return [self]
+        base = {**self.to_dict(), "stages": []}
+        found: list[TrainingArguments] = []
+        for number, changes in enumerate(self.stages, 1):
+            place = {"output_dir": str(Path(self.output_dir) / f"stage-{number}")}
+            if found:
+                place["init_from"] = str(Path(found[-1].output_dir) / "generator")
+            found.append(TrainingArguments.from_dict({**_merged(base, changes), **place}))
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """All settings, for records."""
         return asdict(self)
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes`; where both are mappings, key by key."""
+    merged = dict(values)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(values.get(key), dict)
+        merged[key] = {**values[key], **value} if both else value
+    return merged
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, Any]:

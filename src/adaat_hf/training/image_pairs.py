@@ -1,5 +1,6 @@
 """Pairs of pictures of one person in two poses, as a folder that `datasets` loads (`imagefolder`) and as training items."""
 
+import io
 import json
 import shutil
 from collections import defaultdict
@@ -11,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -21,11 +23,14 @@ from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
 from ..processing.person_crop import PersonBox, cut_person
 from .augmentation import PERSON_PLACEMENT, augment, dye
+from .items import DamagedItemError, as_item, first_sound_item, has_second_source, warn_once
 from .packs import to_tensor
 
 
 METADATA = "metadata.jsonl"
 KEYPOINTS = ("keypoints", "visibility")
+# Pictures that stay decoded in memory: 140 MB at 256x176 px, whatever the size of the data.
+CACHED_PICTURES = 1024
 
 
 @dataclass(frozen=True)
@@ -111,13 +116,17 @@ def read_pairs(folder: str | Path) -> list[ImagePair]:
 
     Raises:
         FileNotFoundError: if there is no `metadata.jsonl`, or it names a picture that does not exist.
+        ValueError: if it lists nothing.
     """
     path = Path(folder) / METADATA
     if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no {METADATA} in {str(folder)!r}; make it with scripts/prepare_people.py or prepare_deepfashion.py."
-        )
+        packs = any(Path(folder).glob("*.tar"))
+        made = "scripts/prepare_people.py or prepare_deepfashion.py"
+        advice = "it holds packs of clips: task: face" if packs else f"make it with {made}"
+        raise FileNotFoundError(f"There is no {METADATA} in {str(folder)!r}; {advice}.")
     pairs = [ImagePair.from_row(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    if not pairs:
+        raise ValueError(f"{str(path)!r} lists no pairs.")
     files = {image.file for pair in pairs for image in (pair.source, pair.target)}
     missing = sorted(file for file in files if not (path.parent / file).is_file())
     if missing:
@@ -183,16 +192,40 @@ class ImagePairDataset(Dataset):
         for folder, pair in self.pairs:
             for image in (pair.source, pair.target):
                 self.pictures[pair.subject][folder / image.file] = image
-        self._read = lru_cache(maxsize=4096)(_read_picture)
+        self._read = lru_cache(maxsize=CACHED_PICTURES)(_read_picture)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        random = np.random.default_rng((self.seed, number))
+        two = has_second_source(self.seed, number, self.batch_size, self.second_source)
+        return first_sound_item(lambda random: self._draw(random, two), self.seed, number)
+
+    def _draw(self, random: np.random.Generator, second_source: bool) -> dict[str, Tensor]:
         folder, pair = self.pairs[int(random.integers(len(self.pairs)))]
         chosen = [(folder / image.file, image) for image in (pair.target, pair.source)]
-        if np.random.default_rng((self.seed, 3, number // self.batch_size)).random() < self.second_source:
+        if second_source:
             others = self._others(folder, pair)
             chosen.append(others[int(random.integers(len(others)))] if others else chosen[1])
-        pictures, points, visibility = self._load(chosen)
+        return self._varied(*self._load(chosen), random)
+
+    def item_of_row(self, row: dict[str, Any], random: np.random.Generator) -> dict[str, Tensor]:
+        """The item of a row of [`to_parquet`], with its pictures as encoded bytes.
+
+        Raises:
+            DamagedItemError: if a picture cannot be read.
+        """
+        pictures, points, visibility = [], [], []
+        for role in ("target", "source"):
+            stored = row[role]
+            name = f"{stored['path']} of subject {row['subject']}"
+            picture, extent = _read_picture(io.BytesIO(stored["bytes"]), self.size, name)
+            posed = PosedImage(name, row[f"{role}_keypoints"], row[f"{role}_visibility"])
+            pictures.append(to_tensor(picture))
+            points.append(_normalised(posed, *extent))
+            visibility.append(torch.tensor(posed.visibility))
+        return self._varied(torch.stack(pictures), torch.stack(points), torch.stack(visibility), random)
+
+    def _varied(
+        self, pictures: Tensor, points: Tensor, visibility: Tensor, random: np.random.Generator
+    ) -> dict[str, Tensor]:
         if random.random() < self.dyed:
             pictures = dye(pictures, random)
         if self.augment:
@@ -228,25 +261,20 @@ class ImagePairDataset(Dataset):
                 random = np.random.default_rng((self.seed, 4, number))
                 chosen += [others[index] for index in random.choice(len(others), sources - 1, replace=False)]
             key = f"{pair.source.file}>{pair.target.file}"
-            yield {**as_item(*self._load(chosen)), "key": key, "subject": pair.subject}
+            try:
+                yield {**as_item(*self._load(chosen)), "key": key, "subject": pair.subject}
+            except DamagedItemError as error:
+                warn_once(f"Validation data is left out: {error}")
 
 
-def as_item(pictures: Tensor, points: Tensor, visibility: Tensor) -> dict[str, Tensor]:
-    """Target first, then the sources, to the generator's inputs; a single source has no dimension of its own."""
-    single = len(pictures) == 2
-    return {
-        "source": pictures[1] if single else pictures[1:],
-        "driving": pictures[0],
-        "source_keypoints": points[1] if single else points[1:],
-        "driving_keypoints": points[0],
-        "source_visibility": visibility[1] if single else visibility[1:],
-        "driving_visibility": visibility[0],
-    }
-
-
-def _read_picture(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+def _read_picture(
+    file: Path | io.BytesIO, size: tuple[int, int], name: str | None = None
+) -> tuple[np.ndarray, tuple[int, int]]:
     """A picture (H, W, 3), uint8, at `size`, and its own height and width."""
-    picture = load_image(path)
+    try:
+        picture = load_image(file if isinstance(file, Path) else PIL.Image.open(file))
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise DamagedItemError(f"The picture {name or str(file)!r} cannot be read ({error}).") from error
     extent = picture.shape[:2]
     if extent != size:
         tensor = torch.from_numpy(picture.copy()).permute(2, 0, 1)

@@ -1,7 +1,6 @@
 """The loop of the small models' trainers: resume, steps with a progress bar, checkpoints, a time limit."""
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,8 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .checkpoints import checkpoint_step, newest_checkpoint, save_checkpoint
+from .checkpoints import RunState, load_checkpoint, newest_checkpoint, save_checkpoint
+from .stopping import Stop
 
 
 LOGGING_STEPS = 20
@@ -38,23 +38,22 @@ def run_steps(
     output.mkdir(parents=True, exist_ok=True)
     newest, step = newest_checkpoint(output), 0
     if newest is not None:
-        accelerator.load_state(str(newest))
-        step = checkpoint_step(newest)
+        step = load_checkpoint(accelerator, newest).step
     if accelerator.is_main_process:
         (output / "arguments.json").write_text(json.dumps(asdict(args), indent=2))
-    started = time.monotonic()
     bar = tqdm(total=args.max_steps, initial=step, unit="step", disable=not accelerator.is_main_process)
     bar.set_description(f"training on {accelerator.device}")
-    for batch in batches(step):
-        losses = train_batch(batch)
-        step += 1
-        bar.update()
-        if step % LOGGING_STEPS == 0:
-            bar.set_postfix({name: f"{float(value):.4f}" for name, value in losses.items()})
-        if step % args.checkpoint_steps == 0:
-            save_checkpoint(accelerator, output, step, kept=1)
-        if args.time_limit is not None and time.monotonic() - started > 60 * args.time_limit:
-            break
+    with Stop(accelerator, args.time_limit) as stop:
+        for batch in batches(step):
+            losses = train_batch(batch)
+            step += 1
+            bar.update()
+            if step % LOGGING_STEPS == 0:
+                bar.set_postfix({name: f"{float(value):.4f}" for name, value in losses.items()})
+            if step % args.checkpoint_steps == 0:
+                save_checkpoint(accelerator, output, RunState(step), kept=1)
+            if stop.now():
+                break
     bar.close()
-    save_checkpoint(accelerator, output, step, kept=1)
+    save_checkpoint(accelerator, output, RunState(step), kept=1)
     return step

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ..evaluation.backbones import VGGFeatures
 from ..models.keypoint_maps import gaussian_heatmaps
+from ..models.mouth_interior import mouth_coordinates
 from ..processing.keypoints import EYES, MOUTH
 
 
@@ -100,3 +101,14 @@ def stressed(region: Tensor, extra: float) -> Tensor:
     """Weight map with mean 1 from a region (B, 1, H, W) in [0, 1] that weighs `1 + extra`."""
     weight = 1 + extra * region
     return weight / weight.mean((1, 2, 3), keepdim=True)
+
+
+def mouth_difference(painted: Tensor, target: Tensor, keypoints: Tensor) -> Tensor:
+    """Mean absolute difference of pictures (B, 3, H, W) between the inner lips; a closed mouth counts as 0.
+
+    Args:
+        keypoints (`Tensor` of shape (B, K, 2)): Key points of the target in [-1, 1], in the 68-point order.
+    """
+    inside = mouth_coordinates(keypoints.float(), *painted.shape[2:])[2]
+    difference = (painted.float() - target.float()).abs().mean(1)
+    return ((difference * inside).sum((1, 2)) / inside.sum((1, 2)).clamp_min(1.0)).mean()

@@ -5,37 +5,93 @@ import json
 import os
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import av
+import fsspec
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor
 
 from ..processing.sound import decode_sound
+from .items import DamagedItemError
 
 
 VIDEO, SOUND, TENSORS, FACTS = ".mp4", ".flac", ".safetensors", ".json"
+REQUIRED = {VIDEO, TENSORS, FACTS}
 
 
 @dataclass(frozen=True)
-class PackedClip:
-    """Where the parts of one clip lie.
+class Clip:
+    """A prepared clip.
 
     Args:
         key (`str`): Unique name of the clip.
-        pack (`Path`): The tar file.
-        spans (`dict[str, tuple[int, int]]`): Offset and length in bytes of each part, by its suffix.
+        pack (`Path`): The tar file that it lies in.
         facts (`dict`): What is known about the clip: `frames`, `fps`, `source` and the columns of the index file.
     """
 
     key: str
     pack: Path
-    spans: dict[str, tuple[int, int]]
     facts: dict[str, Any]
+
+    def read(self, suffix: str) -> bytes:
+        """The bytes of one part."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Landmarks and face-model coefficients; see [`adaat_hf.training.preparation`].
+
+        Raises:
+            DamagedItemError: if they cannot be read.
+        """
+        with self._named("its key points"):
+            return load_tensors(self.read(TENSORS))
+
+    def sound(self, sampling_rate: int = 16_000) -> np.ndarray:
+        """Its sound (N,), float32, mono; sample 0 is the moment of frame 0."""
+        return decode_sound(self.read(SOUND), sampling_rate)
+
+    def frames(self, numbers: Iterable[int]) -> list[np.ndarray]:
+        """Decode single frames (H, W, 3), RGB, uint8; only the stretches from their key frames on are decoded.
+
+        Raises:
+            DamagedItemError: if they cannot be.
+        """
+        wanted = list(numbers)
+        found: dict[int, np.ndarray] = {}
+        with self._named("its frames"), av.open(io.BytesIO(self.read(VIDEO))) as container:
+            stream = container.streams.video[0]
+            stream.thread_count = 1
+            for number in sorted(set(wanted)):
+                found[number] = _seek_frame(container, stream, number)
+        return [found[number] for number in wanted]
+
+    @contextmanager
+    def _named(self, part: str) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, SafetensorError, OSError, ValueError, IndexError) as error:
+            raise DamagedItemError(
+                f"Clip {self.key!r} of {str(self.pack)!r} is damaged, {part} cannot be read ({error})."
+            ) from error
+
+
+@dataclass(frozen=True)
+class PackedClip(Clip):
+    """A clip that is read where it lies in its pack.
+
+    Args:
+        spans (`dict[str, tuple[int, int]]`): Offset and length in bytes of each part, by its suffix.
+    """
+
+    spans: dict[str, tuple[int, int]]
 
     def read(self, suffix: str) -> bytes:
         """The bytes of one part."""
@@ -44,29 +100,25 @@ class PackedClip:
             file.seek(offset)
             return file.read(length)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Landmarks and face-model coefficients; see [`adaat_hf.training.preparation`]."""
-        return load_tensors(self.read(TENSORS))
-
     @property
     def has_sound(self) -> bool:
         """Whether the clip came with sound."""
         return SOUND in self.spans
 
-    def sound(self, sampling_rate: int = 16_000) -> np.ndarray:
-        """Its sound (N,), float32, mono; sample 0 is the moment of frame 0."""
-        return decode_sound(self.read(SOUND), sampling_rate)
 
-    def frames(self, numbers: Iterable[int]) -> list[np.ndarray]:
-        """Decode single frames (H, W, 3), RGB, uint8; only the stretches from their key frames on are decoded."""
-        wanted = list(numbers)
-        found: dict[int, np.ndarray] = {}
-        with av.open(io.BytesIO(self.read(VIDEO))) as container:
-            stream = container.streams.video[0]
-            stream.thread_count = 1
-            for number in sorted(set(wanted)):
-                found[number] = _seek_frame(container, stream, number)
-        return [found[number] for number in wanted]
+@dataclass(frozen=True)
+class LoadedClip(Clip):
+    """A clip whose parts are in memory, as a stream brings them.
+
+    Args:
+        parts (`dict[str, bytes]`): By suffix.
+    """
+
+    parts: dict[str, bytes]
+
+    def read(self, suffix: str) -> bytes:
+        """The bytes of one part."""
+        return self.parts[suffix]
 
 
 def _seek_frame(container: Any, stream: Any, number: int) -> np.ndarray:
@@ -83,29 +135,50 @@ def read_packs(folder: str | Path) -> list[PackedClip]:
 
     Raises:
         FileNotFoundError: if there is no pack.
+        ValueError: if a pack is damaged, or no clip is complete.
     """
     packs = sorted(Path(folder).glob("*.tar"))
     if not packs:
-        raise FileNotFoundError(
-            f"There is no pack (*.tar) in {str(folder)!r}; make some with scripts/prepare_clips.py."
-        )
-    return [clip for pack in packs for clip in _read_pack(pack)]
+        pairs = (Path(folder) / "metadata.jsonl").is_file()
+        advice = "it holds pairs of pictures: task: person" if pairs else "make some with scripts/prepare_clips.py"
+        raise FileNotFoundError(f"There is no pack (*.tar) in {str(folder)!r}; {advice}.")
+    clips = [clip for pack in packs for clip in _read_pack(pack)]
+    if not clips:
+        raise ValueError(f"The packs in {str(folder)!r} hold no complete clip.")
+    return clips
 
 
 def _read_pack(pack: Path) -> Iterator[PackedClip]:
     spans: dict[str, dict[str, tuple[int, int]]] = {}
     facts: dict[str, dict[str, Any]] = {}
-    with tarfile.open(pack) as archive:
-        for member in archive:
-            key, suffix = os.path.splitext(member.name)
-            spans.setdefault(key, {})[suffix] = (member.offset_data, member.size)
-            if suffix == FACTS:
-                content = archive.extractfile(member)
-                assert content is not None
-                facts[key] = json.load(content)
+    try:
+        with tarfile.open(pack) as archive:
+            for member in archive:
+                key, suffix = os.path.splitext(member.name)
+                spans.setdefault(key, {})[suffix] = (member.offset_data, member.size)
+                if suffix == FACTS:
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    facts[key] = json.load(content)
+    except (tarfile.TarError, ValueError) as error:
+        raise ValueError(f"The pack {str(pack)!r} is damaged ({error}); make it again or take it away.") from error
     for key, parts in spans.items():
-        if {VIDEO, TENSORS, FACTS} <= parts.keys():
-            yield PackedClip(key, pack, parts, facts[key])
+        if REQUIRED <= parts.keys():
+            yield PackedClip(key, pack, facts[key], parts)
+
+
+def stream_pack(name: str) -> Iterator[LoadedClip]:
+    """The complete clips of a pack in its order, read once from front to back.
+
+    Args:
+        name (`str`): A path, or an address that `fsspec` opens (`hf://datasets/...`, `https://...`).
+    """
+    with fsspec.open(name, "rb") as file, tarfile.open(fileobj=file, mode="r|") as archive:
+        members = ((*os.path.splitext(member.name), archive.extractfile(member)) for member in archive)
+        for key, group in groupby(members, key=lambda member: member[0]):
+            parts = {suffix: content.read() for _, suffix, content in group if content is not None}
+            if REQUIRED <= parts.keys():
+                yield LoadedClip(key, Path(name), json.loads(parts[FACTS]), parts)
 
 
 class PackWriter:

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..control.face_model import AdaATFaceModel
 from ..models.limbs import body_coverage
+from ..processing.body_keypoints import BODY18
 from .arguments import TrainingArguments
-from .data import PairDataset, fixed_pairs, select_clips
+from .data import PairDataset, PairMaker, fixed_pairs, is_selected, select_clips
 from .image_pairs import ImagePairDataset
 from .losses import feature_weights, stressed
-from .packs import read_packs
+from .packs import LoadedClip, read_packs
+from .streaming import StreamedDataset, clip_stream, pair_stream
 
 
 class Task(Protocol):
@@ -36,21 +39,41 @@ class Task(Protocol):
 class FaceTask:
     """Frames of clips; see [`PairDataset`]."""
 
-    def __init__(self, args: TrainingArguments, num_keypoints: int, face_model: AdaATFaceModel | None) -> None:
+    def __init__(
+        self, args: TrainingArguments, num_keypoints: int, face_model: AdaATFaceModel | None, processes: int
+    ) -> None:
         self.args, self.num_keypoints = args, num_keypoints
-        clips = [clip for folder in args.train_data for clip in read_packs(folder)]
-        clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
-        self.dataset: Dataset = PairDataset(
-            clips,
-            weights,
+        self.maker = PairMaker(
             args.size[0],
             num_keypoints,
             face_model,
-            seed=args.seed,
             augment=args.augment,
             hard_pairs=args.hard_pairs,
             fitted_keypoints=args.fitted_keypoints,
         )
+        self.dataset: Dataset = self._stream() if args.streaming else self._clips(processes)
+
+    def _clips(self, processes: int) -> Dataset:
+        args = self.args
+        clips = [clip for folder in args.train_data for clip in read_packs(folder)]
+        clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
+        return PairDataset(
+            clips,
+            weights,
+            self.maker,
+            seed=args.seed,
+            second_source=args.second_source,
+            batch_size=args.batch_size * processes,
+        )
+
+    def _stream(self) -> Dataset:
+        args = self.args
+
+        def item(clip: LoadedClip, random: np.random.Generator) -> dict[str, Tensor] | None:
+            wanted = is_selected(clip, args.exclude, args.keep)
+            return self.maker.item(clip, clip.tensors(), False, random) if wanted else None
+
+        return StreamedDataset(clip_stream(args.train_data), item, args.seed)
 
     def validation_pairs(self) -> Iterator[dict[str, Any]]:
         """See [`fixed_pairs`]."""
@@ -65,17 +88,21 @@ class FaceTask:
 class PersonTask:
     """Pictures of persons; see [`ImagePairDataset`]."""
 
-    def __init__(self, args: TrainingArguments) -> None:
+    def __init__(self, args: TrainingArguments, processes: int) -> None:
         self.args = args
-        self.dataset: Dataset = ImagePairDataset(
-            [Path(folder) for folder in args.train_data],
+        folders = [] if args.streaming else [Path(folder) for folder in args.train_data]
+        pairs = ImagePairDataset(
+            folders,
             args.size,
             seed=args.seed,
             augment=args.augment,
             dyed=args.dyed,
             second_source=args.second_source,
-            batch_size=args.batch_size,
+            batch_size=args.batch_size * processes,
         )
+        self.dataset: Dataset = pairs
+        if args.streaming:
+            self.dataset = StreamedDataset(pair_stream(args.train_data), pairs.item_of_row, args.seed)
 
     def validation_pairs(self) -> Iterator[dict[str, Any]]:
         """All pairs of the validation folder."""
@@ -89,6 +116,24 @@ class PersonTask:
         return stressed(region, self.args.body_weight)
 
 
-def open_task(args: TrainingArguments, num_keypoints: int, face_model: AdaATFaceModel | None) -> Task:
-    """The task that `args` names."""
-    return PersonTask(args) if args.task == "person" else FaceTask(args, num_keypoints, face_model)
+def open_task(
+    args: TrainingArguments, num_keypoints: int, face_model: AdaATFaceModel | None, processes: int = 1
+) -> Task:
+    """The task that `args` names.
+
+    Args:
+        args (`TrainingArguments`): Settings of the run.
+        num_keypoints (`int`): What the generator has.
+        face_model (`AdaATFaceModel`, *optional*): For fitted key points.
+        processes (`int`, *optional*, defaults to 1): How many share a step.
+
+    Raises:
+        FileNotFoundError: if there is no training data, or none of this task.
+        ValueError: if the data is damaged or empty, or does not fit the network.
+    """
+    expected = "18 (bodies)" if args.task == "person" else "68 to 96 (faces)"
+    if (num_keypoints == BODY18.count) != (args.task == "person"):
+        raise ValueError(f"The task is {args.task!r}, but the network has {num_keypoints} key points, not {expected}.")
+    if args.task == "person":
+        return PersonTask(args, processes)
+    return FaceTask(args, num_keypoints, face_model, processes)

@@ -1,0 +1,98 @@
+"""A finished run as a pipeline folder that `AdaATPipeline.from_pretrained` loads, with a card that says how it was made."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from huggingface_hub import ModelCardData
+
+from ..bundled import bundled_path
+from ..hub.cards import card_text, make_card
+from ..hub.publishing import CARD, INDEX
+from ..models.modeling_adaat import AdaATGenerator
+from .arguments import TrainingArguments
+from .records import SCORES, SETTINGS, SURROUNDINGS, read_rows
+from .report import CURVES, describe_run, methods
+
+
+BUNDLED = {"face": "bundled/face", "person": "bundled/person"}
+PIPELINE = "pipeline"
+
+
+def write_pipeline(folder: Path, repository: str | None = None) -> Path:
+    """Put a run's generator together with the bundled detector and control model; write the card.
+
+    Args:
+        folder (`Path`): The run's `output_dir`.
+        repository (`str`, *optional*): Name that the card shows; the folder's by default.
+
+    Returns:
+        `Path`: `folder/pipeline`.
+    """
+    args = TrainingArguments.from_dict(json.loads((folder / SETTINGS).read_text()))
+    generator = AdaATGenerator.from_pretrained(folder / "generator")
+    partial, final = folder / f".{PIPELINE}.part", folder / PIPELINE
+    shutil.rmtree(partial, ignore_errors=True)
+    save_pipeline(generator, args, partial)
+    name = json.loads((partial / INDEX).read_text())["_class_name"]
+    if (folder / CURVES).is_file():
+        shutil.copy(folder / CURVES, partial / CURVES)
+    (partial / CARD).write_text(_card(folder, args, name, repository or folder.name), encoding="utf-8")
+    shutil.rmtree(final, ignore_errors=True)
+    return partial.rename(final)
+
+
+def save_pipeline(generator: AdaATGenerator, args: TrainingArguments, folder: Path) -> None:
+    """Save the task's pipeline with the run's generator, for pictures of the run's size."""
+    from ..pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
+    from ..pipelines.pipeline_pose_transfer import PoseTransferPipeline
+    from ..processing.image_processing_adaat import AdaATImageProcessor
+
+    height, width = args.size
+    processor = AdaATImageProcessor(size={"height": height, "width": width})
+    kind = FaceReenactmentPipeline if args.task == "face" else PoseTransferPipeline
+    kind.from_pretrained(BUNDLED[args.task], generator=generator, image_processor=processor).save_pretrained(folder)
+    if args.task == "person":
+        name_person_generation(folder)
+
+
+def name_person_generation(folder: Path) -> None:
+    """Let a folder of pose transfer load as person image generation unless a class is named: it has all parts of both."""
+    index = folder / INDEX
+    named = json.loads(index.read_text()) | {"_class_name": "PersonGenerationPipeline"}
+    index.write_text(json.dumps(named, indent=2) + "\n")
+
+
+def _card(folder: Path, args: TrainingArguments, pipeline: str, repository: str) -> str:
+    rows, found = read_rows(folder / SCORES), json.loads((folder / SURROUNDINGS).read_text())
+    settings = json.loads((folder / SETTINGS).read_text())
+    bundled = BUNDLED[args.task]
+    parts = [
+        describe_run(folder, settings, found),
+        f"Data: {', '.join(f'`{name}`' for name in args.train_data)}. All parts but the generator are those of `{bundled}`,"
+        " whose licence is stated; the training data may add terms of its own.",
+    ]
+    if (folder / CURVES).is_file():
+        parts.append(f"![losses, scores and speed]({CURVES})")
+    parts.append("```yaml\n" + yaml.safe_dump(settings, sort_keys=False).rstrip() + "\n```")
+    held_out = f"the validation pairs in `{args.validation_data}`"
+    return card_text(
+        make_card(
+            pipeline,
+            repository,
+            licence=_licence(bundled),
+            scores=methods(rows[-1]) if rows else None,
+            training="\n\n".join(parts),
+            dataset=held_out,
+        )
+    )
+
+
+def _licence(bundled: str) -> str | None:
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(cast(Path, bundled_path(bundled)) / CARD, ignore_metadata_errors=True)
+    data: ModelCardData | Any = card.data
+    return data.license
