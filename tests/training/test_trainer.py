@@ -6,49 +6,11 @@ import pytest
 import torch
 from conftest import ROOT
 from safetensors.torch import load_file
+from tiny_training import TINY, arguments, person_arguments
 
 from adaat_hf import AdaATGenerator
 from adaat_hf.training.arguments import TrainingArguments, parse_settings
 from adaat_hf.training.trainer import Trainer
-
-
-TINY = {
-    "encoder_channels": [4, 6, 8],
-    "encoder_blocks": 1,
-    "feature_channels": 12,
-    "code_channels": 8,
-    "code_blocks": 2,
-    "alignment_channels": 6,
-    "alignment_blocks": 1,
-    "decoder_blocks": 1,
-    "skip_strides": [2],
-}
-
-
-def arguments(packs, backbone, output, **changes):
-    values = {
-        "output_dir": str(output),
-        "train_data": [str(packs)],
-        "resolution": 64,
-        "network": "compact",
-        "model": TINY,
-        "discriminator": {"channels": [4, 4, 4, 4]},
-        "backbone": f"vgg16:{backbone / 'vgg16.safetensors'}",
-        "perceptual_scales": [0.5],
-        "perceptual_weight": 0.1,
-        "pixel_weight": 10.0,
-        "adversarial_weight": 0.1,
-        "batch_size": 2,
-        "max_steps": 4,
-        "num_workers": 0,
-        "learning_rate": 0.002,
-        "checkpoint_steps": 2,
-        "fitted_keypoints": 0.0,
-        "logging_steps": 1,
-        "ema_decay": 0.9,
-        "checkpoints_kept": 5,
-    }
-    return TrainingArguments.from_dict({**values, **changes})
 
 
 def weights(output):
@@ -159,18 +121,6 @@ def test_missing_data_is_named(tmp_path, backbone):
         Trainer(arguments(tmp_path, backbone, tmp_path / "out"))
 
 
-def person_arguments(pairs, backbone, output, **changes):
-    model = {**TINY, "skip_strides": [1, 2]}
-    values = {
-        "task": "person",
-        "network": "compact-person",
-        "resolution": [96, 64],
-        "fitted_keypoints": 0.0,
-        "model": model,
-    }
-    return arguments(pairs, backbone, output, **{**values, **changes})
-
-
 @pytest.mark.slow
 def test_persons_are_learned_with_one_and_two_sources(pairs, backbone, tmp_path):
     args = person_arguments(
@@ -200,7 +150,10 @@ def test_persons_with_the_papers_ablations_and_adversary(pairs, backbone, tmp_pa
 def test_settings_of_the_other_task_are_refused():
     good = {"output_dir": "out", "train_data": ["data"]}
     for change, message in (
-        ({"task": "person", "eyes_mouth_weight": 2.0}, "eyes_mouth_weight is 2.0, but the task is 'person', which has none"),
+        (
+            {"task": "person", "eyes_mouth_weight": 2.0},
+            "eyes_mouth_weight is 2.0, but the task is 'person', which has none",
+        ),
         ({"body_weight": 1.0}, "body_weight is 1.0, but the task is 'face', which has none"),
         ({"resolution": [64, 48]}, "faces are square"),
         ({"task": "person", "resolution": [64]}, r"expected a number or \[height, width\]"),

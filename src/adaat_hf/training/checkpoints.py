@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from torch import nn
 
 
@@ -119,7 +120,7 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, state: RunState, kep
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             _seal(partial, state)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         earlier = newest_checkpoint(folder)
         kept_one = f"{earlier.name!r} is intact" if earlier else "there is no earlier one"

@@ -28,7 +28,7 @@ def load_batches(trainer: "Trainer") -> Iterator[dict[str, Tensor]]:
     args, accelerator = trainer.args, trainer.accelerator
     left = (args.max_steps - trainer.step) * args.gradient_accumulation_steps
     batches = iter(_open_loader(trainer, left))
-    for _ in range(left):
+    while left:
         try:
             batch = next(batches)
         except StopIteration:
@@ -42,8 +42,12 @@ def load_batches(trainer: "Trainer") -> Iterator[dict[str, Tensor]]:
                 f"A data worker died, often for lack of memory ({error}). The newest checkpoint is intact: start the"
                 " same command again, perhaps with a lower num_workers."
             ) from error
-        for worker, *position in batch.pop(POSITION).tolist() if POSITION in batch else ():
+        positions = batch.pop(POSITION).tolist() if POSITION in batch else []
+        if not batch:
+            continue
+        for worker, *position in positions:
             trainer.streams[str(worker)] = position
+        left -= 1
         yield {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
 
 
@@ -58,7 +62,8 @@ def _open_loader(trainer: "Trainer", batches: int) -> DataLoader:
     rank, count = accelerator.process_index, accelerator.num_processes
     if isinstance(dataset, StreamedDataset):
         dataset.split(rank, count)
-        dataset.positions = dict(trainer.streams)
+        done = trainer.samples // (args.batch_size * count)
+        dataset.resume(trainer.streams, done, args.batch_size, args.num_workers)
         return DataLoader(dataset, args.batch_size, **options)
     stop = trainer.samples + batches * args.batch_size * count
     sampler = RangeSampler(trainer.samples, stop, rank, count)

@@ -77,22 +77,45 @@ class StreamedDataset(TorchIterableDataset):
     def __init__(
         self, stream: IterableDataset, make: Callable[[Any, np.random.Generator], dict[str, Tensor] | None], seed: int
     ) -> None:
-        self.stream = stream.shuffle(seed=seed, buffer_size=SHUFFLED)
+        self.stream = stream
         self.make, self.seed = make, seed
+        self.rank, self.processes = 0, 1
         self.positions: dict[str, list[int]] = {}
+        self.passed_over = 0
 
     def split(self, rank: int, count: int) -> None:
         """Keep the part of one of `count` processes."""
-        self.stream = split_dataset_by_node(self.stream, rank, count)
+        self.rank, self.processes = rank, count
+
+    def _epoch(self, epoch: int) -> IterableDataset:
+        """This process's part in an order of its own. Not by `set_epoch`, which all workers of a loader share, also while
+        they are in different epochs."""
+        seed = int(np.random.default_rng((self.seed, 7, epoch)).integers(2**31))
+        shuffled = self.stream.shuffle(seed=seed, buffer_size=SHUFFLED)
+        return split_dataset_by_node(shuffled, self.rank, self.processes)
+
+    def resume(self, positions: dict[str, list[int]], batches: int, batch_size: int, workers: int) -> None:
+        """Continue where `positions` (epoch and number of the next example, by worker) say, with the worker whose turn it is.
+
+        Args:
+            positions (`dict[str, list[int]]`): From the items of the interrupted run.
+            batches (`int`): How many this process has seen.
+            batch_size (`int`), workers (`int`): Of its loader, which asks the workers in turn from the first one on; workers that
+                have had their turn give an empty batch first (its `stream_position` is negative).
+        """
+        self.positions = dict(positions)
+        turn = batches % max(min(workers, self._epoch(0).num_shards), 1)
+        self.passed_over, self.batch_size = turn, batch_size
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = get_worker_info()
         worker = 0 if info is None else info.id
+        if worker < self.passed_over:
+            yield from [{POSITION: torch.full((3,), -1)}] * self.batch_size
         first_epoch, start = self.positions.get(str(worker), (0, 0))
         for epoch in count(first_epoch):
-            self.stream.set_epoch(epoch)
             seen, made = start, 0
-            for number, example in enumerate(islice(iter(self.stream), start, None), start):
+            for number, example in enumerate(islice(iter(self._epoch(epoch)), start, None), start):
                 seen = number + 1
                 item = self._item(example, epoch, number)
                 if item is not None:

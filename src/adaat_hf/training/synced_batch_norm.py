@@ -1,9 +1,24 @@
 """Batch normalisation over the pictures of all processes, so that many small batches count as one large one."""
 
+from typing import Any
+
 import torch
 import torch.distributed
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over all processes; its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.forward(ctx, gradients[0])
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
@@ -25,11 +40,11 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
             return super().forward(feature)
         values = feature.float()
         count = values.new_tensor(values.numel() / values.shape[1]).expand(1)
-        totals = all_reduce(torch.cat([values.sum((0, 2, 3)), count]))
+        totals = _Sum.apply(torch.cat([values.sum((0, 2, 3)), count]))
         mean = totals[:-1] / totals[-1]
         # The mean square of the distance from the common mean: more exact than the difference of two large sums.
         squares = (values - mean[:, None, None]).square().sum((0, 2, 3))
-        variance = all_reduce(squares) / totals[-1]
+        variance = _Sum.apply(squares) / totals[-1]
         self._track(mean.detach(), variance.detach(), totals[-1].detach())
         scale = self.weight * (variance + self.eps).rsqrt()
         shifted = (values - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
