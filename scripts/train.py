@@ -40,15 +40,16 @@ def main() -> None:
     settings = TrainingArguments.from_yaml(args.config, args.preset, **changes)
     train_stages(settings, args.face_model)
     if PartialState().is_main_process:
-        finish([Path(stage.output_dir) for stage in settings.each_stage()], args.push_to_hub)
+        folders = [Path(stage.output_dir) for stage in settings.each_stage()]
+        finish(folders, Path(settings.output_dir), args.push_to_hub)
 
 
-def finish(folders: list[Path], repository: str | None) -> None:
+def finish(folders: list[Path], output: Path, repository: str | None) -> None:
     """Write the reports of all stages, and the pipeline of the last one that has a network; upload it if asked."""
     trained = [folder for folder in folders if (folder / "generator").is_dir()]
     for folder in trained:
         print(f"report: {write_report(folder)}")
-    pipeline = write_pipeline(trained[-1], repository)
+    pipeline = write_pipeline(trained[-1], output, repository)
     print(f"pipeline: {pipeline}")
     if repository is not None:
         from adaat_hf.hub.publishing import publish

@@ -98,8 +98,12 @@ def test_a_streamed_run_resumes_exactly(shards, backbone, tmp_path, workers):
     first, second = (load_file(folder / "generator" / "model.safetensors") for folder in (whole, parted))
     assert all(torch.equal(first[name], second[name]) for name in first)
     if workers:
-        with pytest.raises(CheckpointError, match="read by 1 processes with 2 data workers each; the run has 1 with 1"):
-            Trainer(streaming_arguments(shards, backbone, parted, max_steps=12, **{**changes, "num_workers": 1})).train()
+        with pytest.raises(
+            CheckpointError, match="read by 1 processes with 2 data workers each; the run has 1 with 1"
+        ):
+            Trainer(
+                streaming_arguments(shards, backbone, parted, max_steps=12, **{**changes, "num_workers": 1})
+            ).train()
 
 
 @pytest.mark.slow

@@ -142,8 +142,8 @@ class TrainingArguments:
         for name in FOR_FACES if self.task == "person" else FOR_PERSONS:
             if getattr(self, name):
                 raise ValueError(f"{name} is {getattr(self, name)}, but the task is {self.task!r}, which has none.")
-        if self.stages:
-            self.each_stage()
+        if any(stage.mixed_precision != self.mixed_precision for stage in self.each_stage()):
+            raise ValueError("stages: a stage changes mixed_precision, which Accelerate keeps for the whole process.")
         if self.streaming and (self.second_source or self.sampling):
             raise ValueError("second_source and sampling need the data at random: they do not go with streaming.")
 

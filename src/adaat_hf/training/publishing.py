@@ -21,25 +21,26 @@ BUNDLED = {"face": "bundled/face", "person": "bundled/person"}
 PIPELINE = "pipeline"
 
 
-def write_pipeline(folder: Path, repository: str | None = None) -> Path:
+def write_pipeline(folder: Path, output: Path, repository: str | None = None) -> Path:
     """Put a run's generator together with the bundled detector and control model; write the card.
 
     Args:
-        folder (`Path`): The run's `output_dir`.
-        repository (`str`, *optional*): Name that the card shows; the folder's by default.
+        folder (`Path`): Folder of the run, or of its last stage.
+        output (`Path`): Where the folder `pipeline` goes.
+        repository (`str`, *optional*): Name that the card shows; that of `output` by default.
 
     Returns:
-        `Path`: `folder/pipeline`.
+        `Path`: `output/pipeline`.
     """
     args = TrainingArguments.from_dict(json.loads((folder / SETTINGS).read_text()))
     generator = AdaATGenerator.from_pretrained(folder / "generator")
-    partial, final = folder / f".{PIPELINE}.part", folder / PIPELINE
+    partial, final = output / f".{PIPELINE}.part", output / PIPELINE
     shutil.rmtree(partial, ignore_errors=True)
     save_pipeline(generator, args, partial)
     name = json.loads((partial / INDEX).read_text())["_class_name"]
     if (folder / CURVES).is_file():
         shutil.copy(folder / CURVES, partial / CURVES)
-    (partial / CARD).write_text(_card(folder, args, name, repository or folder.name), encoding="utf-8")
+    (partial / CARD).write_text(_card(folder, args, name, repository or output.name), encoding="utf-8")
     shutil.rmtree(final, ignore_errors=True)
     return partial.rename(final)
 
@@ -67,17 +68,17 @@ def name_person_generation(folder: Path) -> None:
 
 def _card(folder: Path, args: TrainingArguments, pipeline: str, repository: str) -> str:
     rows, found = read_rows(folder / SCORES), json.loads((folder / SURROUNDINGS).read_text())
-    settings = json.loads((folder / SETTINGS).read_text())
+    settings = {name: _public(value) for name, value in args.to_dict().items()}
     bundled = BUNDLED[args.task]
     parts = [
         describe_run(folder, settings, found),
-        f"Data: {', '.join(f'`{name}`' for name in args.train_data)}. All parts but the generator are those of `{bundled}`,"
+        f"Data: {', '.join(f'`{name}`' for name in settings['train_data'])}. All parts but the generator are those of `{bundled}`,"
         " whose licence is stated; the training data may add terms of its own.",
     ]
     if (folder / CURVES).is_file():
         parts.append(f"![losses, scores and speed]({CURVES})")
     parts.append("```yaml\n" + yaml.safe_dump(settings, sort_keys=False).rstrip() + "\n```")
-    held_out = f"the validation pairs in `{args.validation_data}`"
+    held_out = f"the validation pairs in `{settings['validation_data']}`"
     return card_text(
         make_card(
             pipeline,
@@ -88,6 +89,16 @@ def _card(folder: Path, args: TrainingArguments, pipeline: str, repository: str)
             dataset=held_out,
         )
     )
+
+
+def _public(value: Any) -> Any:
+    """A setting without the folders of the machine that it was used on."""
+    if isinstance(value, list):
+        return [_public(item) for item in value]
+    kind, separator, file = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if separator and Path(file).is_absolute():
+        return f"{kind}:{_public(file)}"
+    return "/".join(Path(value).parts[-2:]) if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _licence(bundled: str) -> str | None:

@@ -36,8 +36,7 @@ def train_stages(args: TrainingArguments, face_model: str = "bundled/face") -> d
         if found is not None and found["settings"] == stage.to_dict():
             scores = found["scores"]
             continue
-        trainer = Trainer(stage, model)
-        trainer.config.adaat_stages = list(history)
+        trainer = Trainer(stage, model, list(history))
         scores = trainer.train()
         if trainer.step < stage.max_steps:
             break
@@ -50,5 +49,4 @@ def train_stages(args: TrainingArguments, face_model: str = "bundled/face") -> d
 
 
 def _summary(stage: TrainingArguments) -> dict[str, Any]:
-    names = ("train_data", "resolution", "max_steps", "batch_size", "learning_rate", "init_from")
-    return {name: getattr(stage, name) for name in names}
+    return {name: getattr(stage, name) for name in ("resolution", "max_steps", "batch_size", "learning_rate", "seed")}

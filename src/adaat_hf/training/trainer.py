@@ -31,10 +31,16 @@ class Trainer:
     Args:
         args (`TrainingArguments`): Its settings.
         face_model (`AdaATFaceModel`, *optional*): Needed if `args.fitted_keypoints` is not 0.
+        stages (`list[dict]`, *optional*): What the generator's configuration records of its stages, this one last.
     """
 
-    def __init__(self, args: TrainingArguments, face_model: AdaATFaceModel | None = None) -> None:
-        self.args = args
+    def __init__(
+        self,
+        args: TrainingArguments,
+        face_model: AdaATFaceModel | None = None,
+        stages: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.args, self.stages = args, stages
         self.output = Path(args.output_dir)
         set_seed(args.seed)
         generator = build_generator(args)
@@ -201,5 +207,8 @@ class Trainer:
     def save(self) -> None:
         """Write the generator and the discriminator below `output_dir`."""
         if self.accelerator.is_main_process:
-            self.trained_generator().eval().save_pretrained(self.output / "generator")
+            generator = self.trained_generator().eval()
+            if self.stages:
+                generator.config.adaat_stages = self.stages
+            generator.save_pretrained(self.output / "generator")
             self.accelerator.unwrap_model(self.discriminator).save_pretrained(self.output / "discriminator")

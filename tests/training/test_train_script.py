@@ -1,0 +1,218 @@
+"""`scripts/train.py` from a preset to a pipeline that paints: reports, stages, cards, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from tiny_training import arguments
+
+from adaat_hf import AdaATGenerator, AdaATPipeline
+from adaat_hf.training.arguments import TrainingArguments
+from adaat_hf.training.checkpoints import CheckpointError
+from adaat_hf.training.networks import build_generator
+from adaat_hf.training.objectives import NonFiniteLossError
+from adaat_hf.training.publishing import write_pipeline
+from adaat_hf.training.records import read_rows
+from adaat_hf.training.report import write_report
+from adaat_hf.training.stages import train_stages
+from adaat_hf.training.trainer import Trainer
+
+
+CONFIGS = ROOT / "scripts" / "configs"
+TASKS = {"face_reenactment": 68, "talking_face": 68, "pose_transfer": 18, "person_generation": 18}
+
+
+def run_script(name, preset, data, backbone, output, *more, check=True, **environment):
+    command = [
+        sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(CONFIGS / f"{name}.yaml"), "--preset", preset, "--set", f"train_data=[{data}]", f"validation_data={data}", f"output_dir={output}",
+        f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", f"lpips_backbone={backbone / 'alexnet.safetensors'}", *more,
+    ]  # fmt: skip
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_its_presets(name):
+    """The paper's network and loss as the paper has them; more in the modern one; small ones for tests."""
+    path = CONFIGS / f"{name}.yaml"
+    paper, modern, tiny = (TrainingArguments.from_yaml(path, preset) for preset in ("paper", "modern", "tiny"))
+    assert (paper.perceptual_weight, paper.adversarial_weight, paper.backbone) == (5.0, 1.0, "vgg19")
+    assert not paper.ema_decay and paper.mixed_precision == "no" and not paper.model
+    assert modern.ema_decay and modern.mixed_precision == "bf16" and modern.channels_last and modern.compile
+    assert modern.discriminator["spectral_norm"] and modern.second_source and modern.model["multi_source"]
+    assert build_generator(paper).config.num_keypoints == TASKS[name]
+    assert sum(p.numel() for p in build_generator(tiny).parameters()) < 50_000
+    with pytest.raises(ValueError, match=r"The preset is None, but .* has \['modern', 'paper', 'tiny'\]"):
+        TrainingArguments.from_yaml(path)
+
+
+@pytest.mark.slow
+def test_faces_from_coarse_to_fine_to_a_pipeline(packs, backbone, tmp_path, astronaut, short_motion):
+    """One command trains both stages, records them, writes reports, and a pipeline that animates a photograph."""
+    output = tmp_path / "run"
+    text = run_script("talking_face", "tiny", packs, backbone, output).stdout
+    assert f"pipeline: {output / 'pipeline'}" in text and text.count("report: ") == 2
+    stages = AdaATGenerator.from_pretrained(output / "pipeline" / "generator").config.adaat_stages
+    assert [stage["resolution"] for stage in stages] == [32, 64]
+    report = (output / "stage-2" / "report.md").read_text()
+    assert "| trained network |" in report and "2 steps, 4 pairs of pictures at 64 px" in report
+    pairs, features = (
+        np.asarray(PIL.Image.open(output / "stage-2" / "samples" / f"{name}-0000002.jpg"))
+        for name in ("pairs", "features")
+    )
+    # Source, driving, painted, error, warped, blend; three pairs of rows of a picture and eight maps.
+    assert pairs.shape == (4 * 64, 6 * 64, 3) and features.shape == (3 * 2 * 64, 9 * 64, 3)
+    card = (output / "pipeline" / "README.md").read_text()
+    assert "license: cc-by-nc-4.0" in card and str(tmp_path) not in card and "![losses, scores and speed]" in card
+    pipe = AdaATPipeline.from_pretrained(output / "pipeline")
+    result = pipe(source=astronaut[:256, 100:356], driving=short_motion, crop_only=True)
+    frames = np.stack(list(result.arrays()))
+    assert frames.shape[1:] == (64, 64, 3) and frames.std() > 10
+    again = run_script("talking_face", "tiny", packs, backbone, output)
+    assert "training on" not in again.stderr, "finished stages are passed over"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pose_transfer", "person_generation"])
+def test_persons_to_a_pipeline(name, pairs, backbone, tmp_path, files):
+    run_script(name, "tiny", pairs, backbone, tmp_path / "run")
+    pipe = AdaATPipeline.from_pretrained(tmp_path / "run" / "pipeline")
+    assert type(pipe).__name__ == "PersonGenerationPipeline"
+    result = pipe(source=files["figure"], pose=files["pose"])
+    assert len(result.images) >= 1
+
+
+@pytest.mark.slow
+def test_the_papers_network_trains_at_reduced_width(packs, backbone, tmp_path, astronaut, short_motion):
+    """68 points, no pre-warp, the adversary: the paper's recipe, narrow enough for a test, to a pipeline."""
+    narrow = {
+        "encoder_channels": [4, 6, 8], "feature_channels": 12, "code_channels": 8, "code_blocks": 2, "alignment_channels": 6,
+    }  # fmt: skip
+    args = TrainingArguments.from_yaml(
+        CONFIGS / "face_reenactment.yaml", "paper", train_data=[str(packs)], validation_data=None, resolution=64,
+        output_dir=str(tmp_path), model=narrow, discriminator={"channels": [4, 4, 4, 4]}, batch_size=2, max_steps=4,
+        num_workers=0, backbone=f"vgg16:{backbone / 'vgg16.safetensors'}", perceptual_scales=[0.5], logging_steps=1,
+    )  # fmt: skip
+    train_stages(args)
+    rows = read_rows(tmp_path / "metrics.jsonl")
+    assert {"perceptual", "adversarial", "discriminator"} <= rows[-1].keys()
+    # Constant for half of the steps, then falling to nothing.
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-4, 1e-4, 5e-5, 0.0])
+    write_report(tmp_path)
+    pipe = AdaATPipeline.from_pretrained(write_pipeline(tmp_path, tmp_path))
+    result = pipe(source=astronaut[:256, 100:356], driving=short_motion, crop_only=True)
+    assert np.stack(list(result.arrays())).shape == (8, 64, 64, 3)
+
+
+def test_a_finer_stage_needs_the_same_network(packs, backbone, tmp_path):
+    coarse = arguments(packs, backbone, tmp_path / "coarse", max_steps=1)
+    build_generator(coarse).save_pretrained(tmp_path / "coarse" / "generator")
+    fine = arguments(packs, backbone, tmp_path / "fine", init_from=str(tmp_path / "coarse"))
+    assert build_generator(fine).config.feature_channels == 12
+    fine.model = {**fine.model, "feature_channels": 16}
+    with pytest.raises(ValueError, match="model.feature_channels is 16, but the network in .* has 12"):
+        build_generator(fine)
+    fine.init_from = str(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="there is no generator"):
+        build_generator(fine)
+
+
+def test_stages_that_were_interrupted_continue(packs, backbone, tmp_path):
+    stages = [{"resolution": 32, "max_steps": 2}, {"resolution": 64, "max_steps": 3}]
+    args = arguments(packs, backbone, tmp_path, stages=stages, time_limit=0.0, adversarial_weight=0.0, log_with="none")
+    train_stages(args)
+    assert [path.name for path in tmp_path.iterdir()] == ["stage-1"] and not (
+        tmp_path / "stage-1/finished.json"
+    ).exists()
+    args.time_limit = None
+    train_stages(args)
+    assert [row["step"] for row in read_rows(tmp_path / "stage-1" / "metrics.jsonl")] == [1, 2]
+    assert json.loads((tmp_path / "stage-2" / "finished.json").read_text())["settings"]["max_steps"] == 3
+    with pytest.raises(ValueError, match="no training setting 'resolutoin'; did you mean 'resolution'"):
+        arguments(packs, backbone, tmp_path, stages=[{"resolutoin": 32}])
+
+
+def test_a_broken_loss_is_named_and_stops_the_run(packs, backbone, tmp_path, monkeypatch):
+    args = arguments(packs, backbone, tmp_path, max_steps=4, checkpoint_steps=1, log_with="none")
+    trainer = Trainer(args)
+    perceptual = trainer.objective.perceptual.forward
+
+    def broken(*values, **named):
+        return perceptual(*values, **named) * (float("nan") if trainer.step == 2 else 1.0)
+
+    monkeypatch.setattr(trainer.objective.perceptual, "forward", broken)
+    with pytest.raises(NonFiniteLossError, match=r"In step 3 the loss 'perceptual' is nan \(.*pixel 0\."):
+        trainer.train()
+    again = Trainer(args)
+    again.train()
+    assert again.step == 4, "the run continues from the checkpoint of step 2"
+
+
+def test_another_network_does_not_take_the_checkpoint(packs, backbone, tmp_path):
+    Trainer(arguments(packs, backbone, tmp_path, max_steps=2, log_with="none")).train()
+    before = sorted(path.name for path in tmp_path.glob("checkpoint-*"))
+    args = arguments(packs, backbone, tmp_path, max_steps=4, log_with="none")
+    args.model = {**args.model, "feature_channels": 16}
+    with pytest.raises(CheckpointError, match="is of another network: generator .* Choose another output_dir"):
+        Trainer(args).train()
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == before
+
+
+def test_data_and_network_of_another_task_are_refused(packs, pairs, backbone, tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no pack .* it holds pairs of pictures: task: person"):
+        Trainer(arguments(pairs, backbone, tmp_path))
+    person = arguments(packs, backbone, tmp_path, task="person", network="compact-person", resolution=[64, 44])
+    with pytest.raises(FileNotFoundError, match="There is no metadata.jsonl .* it holds packs of clips: task: face"):
+        Trainer(person)
+    with pytest.raises(ValueError, match="The task is 'face', but the network has 18 key points, not 68 to 96"):
+        Trainer(arguments(packs, backbone, tmp_path, network="compact-person"))
+    with pytest.raises(ValueError, match="The task is 'person', but the network has 96 key points, not 18"):
+        Trainer(arguments(pairs, backbone, tmp_path, task="person"))
+
+
+def test_empty_splits_are_refused(backbone, tmp_path):
+    (tmp_path / "metadata.jsonl").write_text("")
+    person = arguments(tmp_path, backbone, tmp_path / "out", task="person", network="compact-person")
+    with pytest.raises(ValueError, match="metadata.jsonl' lists no pairs"):
+        Trainer(person)
+    (tmp_path / "clips-00000.tar").write_bytes(bytes(10240))
+    with pytest.raises(ValueError, match="hold no complete clip"):
+        Trainer(arguments(tmp_path, backbone, tmp_path / "out"))
+
+
+def test_two_sources_of_a_face(packs, backbone, tmp_path):
+    args = arguments(packs, backbone, tmp_path, second_source=0.5, max_steps=4, log_with="none")
+    args.model = {**args.model, "multi_source": True}
+    trainer = Trainer(args)
+    shapes = {item["source"].ndim for item in (trainer.task.dataset[number] for number in range(0, 16, 2))}
+    assert shapes == {3, 4}
+    trainer.train()
+    confidence = trainer.trained_generator().fusion.confidence.weight
+    assert confidence.abs().max() > 0, "batches of two sources have taught which one to trust"
+
+
+def test_accelerate_configurations_are_valid(monkeypatch):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    for path in sorted((ROOT / "scripts" / "accelerate").glob("*.yaml")):
+        loaded = load_config_from_file(str(path))
+        assert loaded.num_processes == {"cpu": 1, "one_gpu": 1, "eight_gpus": 8, "two_machines": 16}[path.stem]
+        assert set(yaml.safe_load(path.read_text())) >= {"distributed_type", "num_machines", "machine_rank"}
+
+
+def test_precision_that_the_device_lacks_is_refused(packs, backbone, tmp_path):
+    if torch.accelerator.is_available():
+        pytest.skip("fp16 works here")
+    done = run_script("face_reenactment", "tiny", packs, backbone, tmp_path, "mixed_precision=fp16", check=False)
+    assert done.returncode != 0 and "fp16 mixed precision requires a GPU" in done.stderr
+    with pytest.raises(ValueError, match="a stage changes mixed_precision"):
+        arguments(packs, backbone, tmp_path, stages=[{"mixed_precision": "bf16"}])
