@@ -2,10 +2,11 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[train]"]
 # ///
-"""The paper's ablation (table 2): train its five conditions with one recipe and print their scores in one table.
+"""The paper's ablation (table 2): train its five conditions with one recipe and print their scores in one table; or presets.
 
     python scripts/ablation.py --config scripts/configs/ablation_face.yaml
     accelerate launch scripts/ablation.py --config scripts/configs/ablation_person.yaml --set max_steps=20000
+    python scripts/ablation.py --config scripts/configs/presets_64.yaml --presets paper modern
 
 Every condition is a run of its own below `output_dir`; what was interrupted continues, what is finished is only read. With
 `--seeds 0 1 2` the table shows the mean over seeds, and how far they lie apart.
@@ -13,6 +14,7 @@ Every condition is a run of its own below `output_dir`; what was interrupted con
 
 import argparse
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 
+from adaat_hf.control.face_model import AdaATFaceModel, load_face_model
 from adaat_hf.training.arguments import TrainingArguments, parse_settings
+from adaat_hf.training.report import METHODS
 from adaat_hf.training.trainer import Trainer
 
 
@@ -35,18 +39,29 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 SCORES = ("ssim", "lpips")
 
 
-def run_condition(args: TrainingArguments, folder: Path) -> dict[str, float]:
+def conditions(args: argparse.Namespace) -> dict[str, TrainingArguments]:
+    """Settings of every condition, or preset, by name."""
+    changes = parse_settings(args.set)
+    if args.presets:
+        return {name: TrainingArguments.from_yaml(args.config, name, **changes) for name in args.presets}
+    base = TrainingArguments.from_yaml(args.config, **changes)
+    return {
+        name: TrainingArguments.from_dict({**base.to_dict(), "model": {**base.model, **model}})
+        for name, model in CONDITIONS.items()
+    }
+
+
+def run_condition(settings: TrainingArguments, face_model: AdaATFaceModel | None) -> dict[str, float]:
     """Scores of one run on the validation data, trained unless that is done already."""
-    record = folder / "ablation.json"
-    settings = args.to_dict()
+    record = Path(settings.output_dir) / "ablation.json"
     if record.is_file():
         found = json.loads(record.read_text())
-        if found["settings"] != settings:
-            raise ValueError(f"{str(folder)!r} was trained with other settings; choose another output_dir.")
+        if found["settings"] != settings.to_dict():
+            raise ValueError(f"{settings.output_dir!r} was trained with other settings; choose another output_dir.")
         return found["scores"]
-    scores = Trainer(args).train()
+    scores = Trainer(settings, face_model).train()
     if PartialState().is_main_process:
-        record.write_text(json.dumps({"settings": settings, "scores": scores}, indent=2) + "\n")
+        record.write_text(json.dumps({"settings": settings.to_dict(), "scores": scores}, indent=2) + "\n")
     return scores
 
 
@@ -67,25 +82,29 @@ def cell(values: Iterable[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--presets", nargs="+", help="compare these presets of the file instead")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings of the file")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run of every condition for each (0)")
     args = parser.parse_args()
-    settings = parse_settings(args.set)
+    named = conditions(args)
+    first = next(iter(named.values()))
+    fitted = any(settings.fitted_keypoints for settings in named.values()) and first.task == "face"
+    face_model = load_face_model("bundled/face") if fitted else None
     rows: dict[str, list[dict[str, float]]] = {}
     for seed in args.seeds:
-        for name, changes in CONDITIONS.items():
-            base = TrainingArguments.from_yaml(args.config, **settings)
-            folder = Path(base.output_dir) / f"{name.replace(' ', '_').replace('/', '')}-{seed}"
-            chosen = {"model": {**base.model, **changes}, "output_dir": str(folder), "seed": seed}
-            rows.setdefault(name, []).append(
-                run_condition(TrainingArguments.from_dict({**base.to_dict(), **chosen}), folder)
-            )
+        for name, settings in named.items():
+            place = Path(settings.output_dir) / f"{re.sub('[^a-zA-Z]+', '_', name).strip('_')}-{seed}"
+            chosen = {**settings.to_dict(), "seed": seed, "output_dir": str(place)}
+            rows.setdefault(name, []).append(run_condition(TrainingArguments.from_dict(chosen), face_model))
     if PartialState().is_main_process:
-        copied = {f"copy_{key}": next(iter(rows.values()))[0][f"copy_{key}"] for key in SCORES}
-        rows = {"copy source": [{key: copied[f"copy_{key}"] for key in SCORES}], **rows}
-        height, width = base.size
-        text = table(rows, f"{height}x{width}", base.max_steps)
-        (Path(base.output_dir) / "ablation.md").write_text(text + "\n")
+        scores = {key: value for found in rows.values() for key, value in found[0].items()}
+        plain = {
+            title: {key: scores.get(prefix + key) for key in SCORES} for prefix, title in METHODS.items() if prefix
+        }
+        shown = {title: [values] for title, values in plain.items() if None not in values.values()} | rows
+        height, width = first.size
+        text = table(shown, f"{height}x{width}", first.max_steps)
+        (Path(first.output_dir) / "ablation.md").write_text(text + "\n")
         print(text)
 
 

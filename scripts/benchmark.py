@@ -8,26 +8,10 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from adaat_hf import AdaATConfig, AdaATGenerator, adaptive_affine
 from adaat_hf.devices import best_device
-
-
-def naive_5d(feature: Tensor, scale: Tensor, rotation: Tensor, translation: Tensor) -> Tensor:
-    """The operator as the authors' networks compute it: a matrix per voxel of a 3-D grid, sampled with 5-D grid_sample."""
-    batch, channels, height, width = feature.shape
-    axes = [2 * torch.arange(n, dtype=feature.dtype, device=feature.device) / (n - 1) - 1 for n in feature.shape[1:]]
-    z, y, x = torch.meshgrid(*axes, indexing="ij")
-    places = torch.stack([x, y], -1).expand(batch, -1, -1, -1, -1)
-    whole = (batch, channels, height, width)
-    cosine, sine = rotation.cos(), rotation.sin()
-    turn = torch.stack([cosine, -sine, sine, cosine], -1).reshape(batch, channels, 1, 1, 2, 2)
-    turned = (turn.expand(*whole, 2, 2).contiguous() @ places[..., None])[..., 0]
-    moved = turned * scale[..., None, None, None].expand(*whole, 1) + translation[:, :, None, None].expand(*whole, 2)
-    grid = torch.cat([moved, z.expand(whole)[..., None]], -1)
-    return F.grid_sample(feature[:, None], grid, align_corners=False)[:, 0]
+from adaat_hf.evaluation.released import naive_5d
 
 
 def seconds(run: Callable[[], object], device: torch.device, repeats: int) -> float:

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from adaat_hf import AdaptiveAffine, adaptive_affine
+from adaat_hf.evaluation import released
 from adaat_hf.models.operator import blend_channel_neighbours
 
 
@@ -107,6 +108,9 @@ def test_released_flags_reproduce_the_5d_operator():
     parameters = random_parameters(2, 16)
     found = adaptive_affine(blend_channel_neighbours(feature), *parameters, align_corners=False)
     torch.testing.assert_close(found, naive_5d(feature, *parameters), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        released.naive_5d(feature, *parameters), naive_5d(feature, *parameters), atol=1e-5, rtol=0
+    )
 
 
 def test_module_predicts_parameters_in_their_ranges():

@@ -1,7 +1,9 @@
 """`scripts/train.py` from a preset to a pipeline that paints: reports, stages, cards, and what it refuses."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -11,11 +13,13 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from loopback_hub import TOKEN, LoopbackHub
 from tiny_training import arguments
 
 from adaat_hf import AdaATGenerator, AdaATPipeline
 from adaat_hf.training.arguments import TrainingArguments
 from adaat_hf.training.checkpoints import CheckpointError
+from adaat_hf.training.loading import LostWorkerError, load_batches
 from adaat_hf.training.networks import build_generator
 from adaat_hf.training.objectives import NonFiniteLossError
 from adaat_hf.training.publishing import write_pipeline
@@ -79,6 +83,37 @@ def test_faces_from_coarse_to_fine_to_a_pipeline(packs, backbone, tmp_path, astr
     assert frames.shape[1:] == (64, 64, 3) and frames.std() > 10
     again = run_script("talking_face", "tiny", packs, backbone, output)
     assert "training on" not in again.stderr, "finished stages are passed over"
+
+
+@pytest.fixture
+def hub():
+    server = LoopbackHub()
+    yield server
+    server.close()
+
+
+@pytest.mark.slow
+def test_a_run_is_uploaded_at_its_end(packs, backbone, tmp_path, hub):
+    """With its card, to a Hub on loopback, from where a fresh process loads it."""
+    environment = {
+        "HF_ENDPOINT": hub.address,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_TOKEN": TOKEN,
+    }
+    upload = ("--push-to-hub", "lab/tiny-faces")
+    done = run_script("face_reenactment", "tiny", packs, backbone, tmp_path / "run", *upload, **environment)
+    assert "uploaded: " in done.stdout
+    repository = hub.repositories["lab/tiny-faces"]
+    files = repository.commits[repository.branches["main"]]
+    assert {"model_index.json", "generator/model.safetensors", "pipeline.py", "curves.png"} <= files.keys()
+    card = files["README.md"].decode()
+    assert 'from_pretrained("lab/tiny-faces")' in card and "4 steps, 8 pairs of pictures at 64 px" in card
+    code = "from adaat_hf import AdaATPipeline; print(AdaATPipeline.from_pretrained('lab/tiny-faces').generator.config.prewarp)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=200
+    )
+    assert loaded.stdout.strip().endswith("True"), loaded.stderr[-2000:]
 
 
 @pytest.mark.slow
@@ -213,6 +248,55 @@ def test_precision_that_the_device_lacks_is_refused(packs, backbone, tmp_path):
     if torch.accelerator.is_available():
         pytest.skip("fp16 works here")
     done = run_script("face_reenactment", "tiny", packs, backbone, tmp_path, "mixed_precision=fp16", check=False)
-    assert done.returncode != 0 and "fp16 mixed precision requires a GPU" in done.stderr
+    assert done.returncode != 0 and "mixed_precision is 'fp16', which needs a GPU" in done.stderr
     with pytest.raises(ValueError, match="a stage changes mixed_precision"):
         arguments(packs, backbone, tmp_path, stages=[{"mixed_precision": "bf16"}])
+
+
+def test_a_data_worker_that_dies_is_said_so(packs, backbone, tmp_path):
+    trainer = Trainer(arguments(packs, backbone, tmp_path, num_workers=1, max_steps=500))
+    batches = load_batches(trainer)
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(LostWorkerError, match="A data worker died, often for lack of memory"):
+        for _ in range(100):
+            next(batches)
+
+
+@pytest.mark.slow
+def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp_path):
+    """Different networks, the same data; a second call only reads what is there."""
+    command = [
+        sys.executable, str(ROOT / "scripts" / "ablation.py"), "--config", str(CONFIGS / "ablation_face.yaml"), "--seeds", "0",
+        "1", "--set", f"train_data=[{packs}]", f"validation_data={packs}", f"output_dir={tmp_path}", "max_steps=1",
+        "batch_size=2", f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", "exclude=[]",
+        f"lpips_backbone={backbone / 'alexnet.safetensors'}", "log_with=none", "model.feature_channels=16",
+        "model.encoder_channels=[4,6,8]",
+    ]  # fmt: skip
+    texts = [subprocess.run(command, capture_output=True, text=True, check=True, timeout=400).stdout for _ in range(2)]
+    rows = (tmp_path / "ablation.md").read_text().splitlines()
+    assert rows[0].startswith("| 64x64 px, 1 steps") and "| copy source |" in rows[2]
+    names = [row.split("|")[1].strip() for row in rows[3:]]
+    assert names == ["w/o AdaAT & AdaIN", "w/o AdaAT", "w/o AdaIN", "+ dense flow", "full"]
+    assert all(" ± " in row for row in rows[3:]) and len({row.split("|", 2)[2] for row in rows[3:]}) == 5
+    assert texts[0].endswith(texts[1]) and "step 1" not in texts[1]
+    found = {
+        path.parent.name: json.loads(path.read_text())["settings"]["model"]
+        for path in tmp_path.glob("*/ablation.json")
+    }
+    assert len(found) == 10 and found["dense_flow-1"]["alignment"] == "dense_flow"
+    assert found["w_o_AdaAT_AdaIN-0"] | {"adain": False, "alignment": "none"} == found["w_o_AdaAT_AdaIN-0"]
+
+
+@pytest.mark.slow
+def test_the_training_benchmark_compares_with_the_released_loop(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "benchmark_training.py"), "--size", "64", "--batch-size", "2"]
+    short = ["--steps", "1", "--warmup", "0", "--device", "cpu", "--json", str(tmp_path / "speed.json")]
+    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = json.loads((tmp_path / "speed.json").read_text())
+    assert list(rows) == ["released loop", "ours, float32", "ours, bf16"]
+    # The usual factor is above 2; wide margins, since machines are noisy.
+    assert rows["ours, float32"]["seconds"] < rows["released loop"]["seconds"]
+    assert all(row["memory"] > 5e8 for row in rows.values())

@@ -10,6 +10,7 @@ from tiny_training import TINY, arguments, person_arguments
 
 from adaat_hf import AdaATGenerator
 from adaat_hf.training.arguments import TrainingArguments, parse_settings
+from adaat_hf.training.loading import load_batches
 from adaat_hf.training.trainer import Trainer
 
 
@@ -42,7 +43,7 @@ def test_a_finer_stage_continues_a_coarse_one(packs, backbone, tmp_path):
     trainer = Trainer(fine)
     start = trainer.generator.state_dict()
     assert all(torch.equal(start[name], value) for name, value in weights(tmp_path / "coarse").items())
-    assert next(iter(trainer._loader()))["source"].shape[-2:] == (128, 128)
+    assert next(load_batches(trainer))["source"].shape[-2:] == (128, 128)
     trainer.train()
     assert any(not torch.equal(start[name], value) for name, value in weights(tmp_path / "coarse").items())
     assert TrainingArguments.from_yaml(ROOT / "scripts" / "configs" / "face_512.yaml").size == (512, 512)

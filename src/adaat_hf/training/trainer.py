@@ -54,6 +54,10 @@ class Trainer:
             project_config=ProjectConfiguration(str(self.output), logging_dir=str(self.output / "logs")),
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=partly)],
         )
+        if args.mixed_precision == "fp16" and self.accelerator.device.type == "cpu":
+            raise ValueError(
+                "mixed_precision is 'fp16', which needs a GPU: gradients vanish without its scaler. Use bf16."
+            )
         self.task = open_task(args, self.config.num_keypoints, face_model, self.accelerator.num_processes)
         self.objective = Objective(args, self.task, self.accelerator)
         self._prepare(generator)
