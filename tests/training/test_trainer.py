@@ -101,6 +101,9 @@ def test_arguments_are_checked(tmp_path):
     good = {"output_dir": "out", "train_data": ["data"]}
     for change, message in (
         ({"batch_sizes": 4}, "no training setting 'batch_sizes'; did you mean 'batch_size'"),
+        ({"model": {"alignmnt": "none"}}, "no training setting 'model.alignmnt'; did you mean 'model.alignment'"),
+        ({"discriminator": {"chanels": [4]}}, "no training setting 'discriminator.chanels'; did you mean"),
+        ({"log_with": "wandbb"}, "log_with is 'wandbb', expected one of"),
         ({"learning_rate": "1e-4"}, "write 1.0e-3"),
         ({"schedule": "step"}, "schedule is 'step'"),
         ({"batch_size": 0}, "batch_size is 0"),
@@ -115,6 +118,12 @@ def test_arguments_are_checked(tmp_path):
     path.write_text("output_dir: out\ntrain_data: [data]\nlearning_rate: 1.0e-3\n")
     args = TrainingArguments.from_yaml(path, time_limit=3.0)
     assert args.learning_rate == 0.001 and args.time_limit == 3.0
+
+
+def test_a_tracker_that_is_not_installed_is_named(packs, backbone, tmp_path, monkeypatch):
+    monkeypatch.setattr("adaat_hf.training.records.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="log_with is 'wandb', but the package is not installed: pip install wandb"):
+        Trainer(arguments(packs, backbone, tmp_path, log_with="wandb"))
 
 
 def test_missing_data_is_named(tmp_path, backbone):

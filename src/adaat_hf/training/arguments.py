@@ -1,12 +1,14 @@
 """Everything that a training run can be told, read from a YAML file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
+
+from ..models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 
 
 # Settings of one task that would have no effect on the other.
@@ -131,6 +133,8 @@ class TrainingArguments:
             self.mixed_precision = "no"
         for item in fields(self):
             self._check(item.name, getattr(self, item.name), item.type)
+        for prefix, kind in (("model", AdaATConfig), ("discriminator", AdaATDiscriminatorConfig)):
+            _refuse_unknown(getattr(self, prefix), set(kind.__annotations__) - {"model_type"}, f"{prefix}.")
         if self.batch_size < 1 or self.max_steps < 1:
             raise ValueError(f"batch_size is {self.batch_size} and max_steps {self.max_steps}, expected at least 1.")
         if self.lpips_weight and self.lpips_backbone is None:
@@ -185,13 +189,7 @@ class TrainingArguments:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingArguments":
         """Build from a dictionary; an unknown key is an error that names the nearest known one."""
-        known = {item.name for item in fields(cls)}
-        for key in values:
-            if key not in known:
-                near = get_close_matches(key, known, n=1)
-                raise ValueError(
-                    f"There is no training setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ".")
-                )
+        _refuse_unknown(values, {item.name for item in fields(cls)})
         missing = {"output_dir", "train_data"} - values.keys()
         if missing:
             raise ValueError(f"The training settings lack {sorted(missing)}.")
@@ -213,6 +211,14 @@ class TrainingArguments:
     def to_dict(self) -> dict[str, Any]:
         """All settings, for records."""
         return asdict(self)
+
+
+def _refuse_unknown(values: Iterable[str], known: Iterable[str], prefix: str = "") -> None:
+    for key in values:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            advice = f"; did you mean {prefix + near[0]!r}?" if near else "."
+            raise ValueError(f"There is no training setting {prefix + key!r}{advice}")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,18 @@ from .arguments import TrainingArguments
 METRICS, SCORES, SETTINGS, SURROUNDINGS, SAMPLES = (
     "metrics.jsonl", "validation.jsonl", "arguments.json", "run.json", "samples",
 )  # fmt: skip
+
+
+def check_tracker(name: str) -> None:
+    """Refuse a tracker that is not installed, which Accelerate would pass over with a warning.
+
+    Raises:
+        ValueError: naming the package.
+    """
+    if name != "none" and find_spec(name) is None:
+        raise ValueError(
+            f"log_with is {name!r}, but the package is not installed: pip install {name}, or log_with=none."
+        )
 
 
 class RunRecord:

@@ -18,7 +18,7 @@ from .checkpoints import RunState, load_checkpoint, newest_checkpoint, save_chec
 from .loading import load_batches, restore_streams
 from .networks import build_discriminator, build_generator, fields_of, make_adam, make_scheduler
 from .objectives import Objective, refuse_non_finite
-from .records import RunRecord
+from .records import RunRecord, check_tracker
 from .stopping import Stop
 from .synced_batch_norm import synchronise_batch_norm
 from .tasks import open_task
@@ -42,6 +42,7 @@ class Trainer:
     ) -> None:
         self.args, self.stages = args, stages
         self.output = Path(args.output_dir)
+        check_tracker(args.log_with)
         set_seed(args.seed)
         generator = build_generator(args)
         self.config: AdaATConfig = generator.config
