@@ -30,13 +30,13 @@ from adaat_hf import (
     AdaATLandmarker,
     AdaATPipeline,
     FaceReenactmentPipeline,
-    PersonGenerationPipeline,
     PoseTransferPipeline,
 )
 from adaat_hf.control.body_model import load_body_model
 from adaat_hf.control.face_model import load_face_model
 from adaat_hf.evaluation.metrics import score_cells
 from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
+from adaat_hf.training.publishing import name_person_generation
 
 
 ROOT = Path(__file__).parents[1]
@@ -86,9 +86,7 @@ def build(args: argparse.Namespace, folder: Path) -> None:
         pipe = PoseTransferPipeline(generator, processor, body_model, landmarker)
     pipe.save_pretrained(folder)
     if args.checkpoint == "person":
-        index = folder / "model_index.json"
-        named = json.loads(index.read_text()) | {"_class_name": PersonGenerationPipeline.__name__}
-        index.write_text(json.dumps(named, indent=2) + "\n")
+        name_person_generation(folder)
     (folder / "README.md").write_text(write_card(args, generator), encoding="utf-8")
 
 

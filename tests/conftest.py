@@ -84,20 +84,22 @@ def astronaut() -> np.ndarray:
     return skimage.data.astronaut()
 
 
+# A generator that runs in milliseconds and has every part of the real one.
+TINY = {
+    "encoder_channels": [4, 6, 8],
+    "encoder_blocks": 1,
+    "feature_channels": 12,
+    "code_channels": 8,
+    "code_blocks": 2,
+    "alignment_channels": 6,
+    "alignment_blocks": 1,
+    "decoder_blocks": 1,
+}
+
+
 def tiny_config(**changes) -> AdaATConfig:
-    """A generator that runs in milliseconds and has every part of the real one."""
-    values = {
-        "num_keypoints": 96,
-        "encoder_channels": (4, 6, 8),
-        "encoder_blocks": 1,
-        "feature_channels": 12,
-        "code_channels": 8,
-        "code_blocks": 2,
-        "alignment_channels": 6,
-        "alignment_blocks": 1,
-        "decoder_blocks": 1,
-    }
-    return AdaATConfig(**{**values, **changes})
+    """The configuration of such a generator, for 96 key points."""
+    return AdaATConfig(**{"num_keypoints": 96, **TINY, **changes})
 
 
 MODERN = {"prewarp": True, "blend_mask": True, "skip_strides": (1, 2), "heatmap_stride": 4, "heatmap_variance": 0.003}

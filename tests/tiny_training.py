@@ -1,19 +1,11 @@
 """Settings of training runs that take seconds."""
 
+from conftest import TINY
+
 from adaat_hf.training.arguments import TrainingArguments
 
 
-TINY = {
-    "encoder_channels": [4, 6, 8],
-    "encoder_blocks": 1,
-    "feature_channels": 12,
-    "code_channels": 8,
-    "code_blocks": 2,
-    "alignment_channels": 6,
-    "alignment_blocks": 1,
-    "decoder_blocks": 1,
-    "skip_strides": [2],
-}
+NETWORK = {**TINY, "skip_strides": [2]}
 
 
 def arguments(packs, backbone, output, **changes):
@@ -22,7 +14,7 @@ def arguments(packs, backbone, output, **changes):
         "train_data": [str(packs)],
         "resolution": 64,
         "network": "compact",
-        "model": TINY,
+        "model": NETWORK,
         "discriminator": {"channels": [4, 4, 4, 4]},
         "backbone": f"vgg16:{backbone / 'vgg16.safetensors'}",
         "perceptual_scales": [0.5],

@@ -177,3 +177,13 @@ def test_config_errors_and_round_trip(tmp_path):
     config.save_pretrained(tmp_path)
     loaded = AdaATConfig.from_pretrained(tmp_path)
     assert loaded.alignment == "none" and tuple(loaded.encoder_channels) == tuple(config.encoder_channels)
+
+
+@pytest.mark.parametrize("channels", [(4, 4, 4, 4), (4, 4, 4)])
+def test_the_discriminator_knows_the_least_size_it_can_judge(channels):
+    config = AdaATDiscriminatorConfig(num_keypoints=5, channels=channels)
+    model, points = AdaATDiscriminator(config), torch.zeros(1, 5, 2)
+    size = config.least_size
+    assert model(torch.rand(1, 3, size, size), points).shape == (1, 1, 1, 1)
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        model(torch.rand(1, 3, size - 1, size), points)

@@ -205,7 +205,7 @@ def test_another_network_does_not_take_the_checkpoint(packs, backbone, tmp_path)
 def test_data_and_network_of_another_task_are_refused(packs, pairs, backbone, tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no pack .* it holds pairs of pictures: task: person"):
         Trainer(arguments(pairs, backbone, tmp_path))
-    person = arguments(packs, backbone, tmp_path, task="person", network="compact-person", resolution=[64, 44])
+    person = arguments(packs, backbone, tmp_path, task="person", network="compact-person", resolution=[96, 64])
     with pytest.raises(FileNotFoundError, match="There is no metadata.jsonl .* it holds packs of clips: task: face"):
         Trainer(person)
     with pytest.raises(ValueError, match="The task is 'face', but the network has 18 key points, not 68 to 96"):

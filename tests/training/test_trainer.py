@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, TINY
 from safetensors.torch import load_file
-from tiny_training import TINY, arguments, person_arguments
+from tiny_training import arguments, person_arguments
 
 from adaat_hf import AdaATGenerator
 from adaat_hf.training.arguments import TrainingArguments, parse_settings
@@ -104,6 +104,7 @@ def test_arguments_are_checked(tmp_path):
         ({"model": {"alignmnt": "none"}}, "no training setting 'model.alignmnt'; did you mean 'model.alignment'"),
         ({"discriminator": {"chanels": [4]}}, "no training setting 'discriminator.chanels'; did you mean"),
         ({"log_with": "wandbb"}, "log_with is 'wandbb', expected one of"),
+        ({"resolution": 52}, "resolution is 52, but the discriminator needs at least 53 pixels"),
         ({"learning_rate": "1e-4"}, "write 1.0e-3"),
         ({"schedule": "step"}, "schedule is 'step'"),
         ({"batch_size": 0}, "batch_size is 0"),

@@ -191,5 +191,13 @@ class AdaATDiscriminatorConfig(PreTrainedConfig):
     spectral_norm: bool = False
     channel_order: Literal["rgb", "bgr"] = "rgb"
 
+    @property
+    def least_size(self) -> int:
+        """Least width and height of a picture: convolutions of 4 without padding, each but the last followed by a halving."""
+        size = 4
+        for _ in self.channels[1:]:
+            size = 2 * size + 3
+        return size
+
 
 __all__ = ["AdaATConfig", "AdaATDiscriminatorConfig"]

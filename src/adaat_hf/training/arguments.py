@@ -146,6 +146,9 @@ class TrainingArguments:
         for name in FOR_FACES if self.task == "person" else FOR_PERSONS:
             if getattr(self, name):
                 raise ValueError(f"{name} is {getattr(self, name)}, but the task is {self.task!r}, which has none.")
+        least = AdaATDiscriminatorConfig(**self.discriminator).least_size
+        if self.adversarial_weight and min(self.size) < least:
+            raise ValueError(f"resolution is {self.resolution}, but the discriminator needs at least {least} pixels.")
         if any(stage.mixed_precision != self.mixed_precision for stage in self.each_stage()):
             raise ValueError("stages: a stage changes mixed_precision, which Accelerate keeps for the whole process.")
         if self.streaming and (self.second_source or self.sampling):

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,17 @@ def all_finite(model: nn.Module) -> bool:
     """Whether no parameter or buffer holds NaN or infinity."""
     tensors = [t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()]
     return bool(torch.stack([t.isfinite().all() for t in tensors]).all()) if tensors else True
+
+
+def replace_folder(folder: Path, write: Callable[[Path], object]) -> Path:
+    """Write a folder under a temporary name; an earlier one of its name stays until the new one is complete.
+
+    Args:
+        folder (`Path`): Its final name.
+        write (`Callable[[Path], object]`): Fills the folder whose name it gets.
+    """
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    write(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    return partial.rename(folder)

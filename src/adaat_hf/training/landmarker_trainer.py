@@ -20,6 +20,7 @@ from ..processing.body_keypoints import BODY18
 from ..processing.keypoints import EYES, FACE96, IRISES, LOWER_LIDS, MOUTH, UPPER_LIDS
 from .averaging import averaged_model
 from .body_scenes import BodyCropDataset, BodyScene
+from .checkpoints import replace_folder
 from .data import RangeSampler, select_clips
 from .landmark_crops import LandmarkDataset
 from .loop import run_steps
@@ -199,7 +200,7 @@ class LandmarkerTrainer:
     def train(self) -> int:
         """Train to `max_steps` or the time limit, write the averaged model to `output_dir/landmarker`; the steps done."""
         steps = run_steps(self.accelerator, self.args, self._batches, lambda batch: self._train_batch(*batch))
-        cast(AdaATLandmarker, self.average.module).eval().save_pretrained(self.output / "landmarker")
+        replace_folder(self.output / "landmarker", cast(AdaATLandmarker, self.average.module).eval().save_pretrained)
         return steps
 
     def _batches(self, step: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:

@@ -19,6 +19,7 @@ from ..models.modeling_motion import AdaATMotionModel, AdaATMotionOutput
 from ..models.motion_noise import smooth_noise
 from ..processing.feature_extraction_adaat import AdaATFeatureExtractor
 from .averaging import averaged_model
+from .checkpoints import replace_folder
 from .data import RangeSampler, select_clips
 from .loop import run_steps
 from .motion_data import TARGET_RATE, MotionDataset, clips_with_sound
@@ -146,8 +147,9 @@ class MotionTrainer:
         """Train to `max_steps` or the time limit, write the averaged model and its feature extractor; the steps done."""
         steps = run_steps(self.accelerator, self.args, self._batches, self._train_batch)
         if self.accelerator.is_main_process:
-            cast(AdaATMotionModel, self.average.module).eval().save_pretrained(self.output / "motion_model")
-            self.extractor.save_pretrained(self.output / "feature_extractor")
+            model = cast(AdaATMotionModel, self.average.module).eval()
+            replace_folder(self.output / "motion_model", model.save_pretrained)
+            replace_folder(self.output / "feature_extractor", self.extractor.save_pretrained)
         return steps
 
     def _batches(self, step: int) -> Iterator[tuple[int, dict[str, Tensor]]]:

@@ -13,6 +13,7 @@ from ..hub.cards import card_text, make_card
 from ..hub.publishing import CARD, INDEX
 from ..models.modeling_adaat import AdaATGenerator
 from .arguments import TrainingArguments
+from .checkpoints import replace_folder
 from .records import SCORES, SETTINGS, SURROUNDINGS, read_rows
 from .report import CURVES, describe_run, methods
 
@@ -34,15 +35,15 @@ def write_pipeline(folder: Path, output: Path, repository: str | None = None) ->
     """
     args = TrainingArguments.from_dict(json.loads((folder / SETTINGS).read_text()))
     generator = AdaATGenerator.from_pretrained(folder / "generator")
-    partial, final = output / f".{PIPELINE}.part", output / PIPELINE
-    shutil.rmtree(partial, ignore_errors=True)
-    save_pipeline(generator, args, partial)
-    name = json.loads((partial / INDEX).read_text())["_class_name"]
-    if (folder / CURVES).is_file():
-        shutil.copy(folder / CURVES, partial / CURVES)
-    (partial / CARD).write_text(_card(folder, args, name, repository or output.name), encoding="utf-8")
-    shutil.rmtree(final, ignore_errors=True)
-    return partial.rename(final)
+
+    def fill(partial: Path) -> None:
+        save_pipeline(generator, args, partial)
+        name = json.loads((partial / INDEX).read_text())["_class_name"]
+        if (folder / CURVES).is_file():
+            shutil.copy(folder / CURVES, partial / CURVES)
+        (partial / CARD).write_text(_card(folder, args, name, repository or output.name), encoding="utf-8")
+
+    return replace_folder(output / PIPELINE, fill)
 
 
 def save_pipeline(generator: AdaATGenerator, args: TrainingArguments, folder: Path) -> None:

@@ -14,7 +14,7 @@ from ..models.configuration_adaat import AdaATConfig
 from ..models.modeling_adaat import AdaATGenerator
 from .arguments import TrainingArguments
 from .averaging import averaged_model
-from .checkpoints import RunState, load_checkpoint, newest_checkpoint, save_checkpoint
+from .checkpoints import RunState, load_checkpoint, newest_checkpoint, replace_folder, save_checkpoint
 from .loading import load_batches, restore_streams
 from .networks import build_discriminator, build_generator, fields_of, make_adam, make_scheduler
 from .objectives import Objective, refuse_non_finite
@@ -215,5 +215,6 @@ class Trainer:
             generator = self.trained_generator().eval()
             if self.stages:
                 generator.config.adaat_stages = self.stages
-            generator.save_pretrained(self.output / "generator")
-            self.accelerator.unwrap_model(self.discriminator).save_pretrained(self.output / "discriminator")
+            discriminator = self.accelerator.unwrap_model(self.discriminator)
+            replace_folder(self.output / "generator", generator.save_pretrained)
+            replace_folder(self.output / "discriminator", discriminator.save_pretrained)
