@@ -40,7 +40,7 @@ def test_its_step_learns_and_moves_both_networks(tmp_path):
     step = ReleasedStep(generator, discriminator, VGGFeatures(f"vgg19:{tmp_path / 'vgg19.safetensors'}"))
     points = 2 * torch.rand(2, 68, 2) - 1
     batch = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64) / 4, points, points.flip(0)
-    losses = [step(*batch)["perceptual"] for _ in range(12)]
-    assert losses[-1] < 0.9 * losses[0]
+    losses = [step(*batch)["perceptual"] for _ in range(6)]
+    assert losses[-1] < 0.95 * losses[0]
     after = [next(network.parameters()) for network in (generator, discriminator)]
     assert all(not torch.equal(first, second) for first, second in zip(before, after, strict=True))

@@ -10,7 +10,8 @@ import torch
 
 from adaat_hf.processing.body_keypoints import BODY18
 from adaat_hf.training.augmentation import Placement, augment
-from adaat_hf.training.image_pairs import METADATA, ImagePairDataset, read_pairs, to_parquet, write_pairs
+from adaat_hf.training.image_pairs import KEYPOINTS, METADATA, ImagePairDataset, read_pairs, to_parquet, write_pairs
+from adaat_hf.training.items import DamagedItemError
 
 
 def test_pairs_survive_writing(pairs, tmp_path):
@@ -118,3 +119,44 @@ def test_a_line_of_metadata_reads_like_the_field(pairs):
         "subject", "source_file_name", "source_keypoints", "source_visibility", "target_file_name", "target_keypoints",
         "target_visibility",
     }  # fmt: skip
+
+
+def test_damaged_pictures_are_named_and_left_out(pairs, tmp_path, caplog):
+    """One of six is damaged: items are made of the others. When all are, the data is refused."""
+    shutil.copytree(pairs, tmp_path / "pairs")
+    (tmp_path / "pairs" / "s0_1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    dataset = ImagePairDataset([tmp_path / "pairs"], (64, 44), augment=False)
+    items = [dataset[number] for number in range(30)]
+    warnings = {record.message for record in caplog.records}
+    assert len(warnings) == 1 and "s0_1.png' cannot be read" in warnings.pop()
+    whole = ImagePairDataset([pairs], (64, 44), augment=False)
+    same = [torch.equal(item["driving"], whole[number]["driving"]) for number, item in enumerate(items)]
+    assert 10 < sum(same) < 30, "sound draws stay what they were"
+    # Of the twelve ordered pairs of two subjects' three pictures, four have it.
+    assert len(list(dataset.fixed())) == 8
+    for path in (tmp_path / "pairs").glob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DamagedItemError, match="20 draws in a row met damaged training data"):
+        ImagePairDataset([tmp_path / "pairs"], (64, 44), augment=False)[0]
+
+
+def test_a_damaged_picture_in_a_row_of_a_shard(pairs):
+    dataset = ImagePairDataset([], (64, 44), augment=False)
+    listed = read_pairs(pairs)[0]
+    row = {
+        "subject": "s0",
+        **{f"{r}_{k}": getattr(getattr(listed, r), k) for r in ("source", "target") for k in KEYPOINTS},
+    }
+    stored = {
+        r: {"path": getattr(listed, r).file, "bytes": (pairs / getattr(listed, r).file).read_bytes()}
+        for r in ("source", "target")
+    }
+    random = np.random.default_rng(0)
+    item = dataset.item_of_row(row | stored, random)
+    (first, *_) = ImagePairDataset([pairs], (64, 44), augment=False).fixed()
+    assert torch.equal(item["source"], first["source"]) and torch.equal(
+        item["driving_keypoints"], first["driving_keypoints"]
+    )
+    stored["source"]["bytes"] = stored["source"]["bytes"][:200]
+    with pytest.raises(DamagedItemError, match=f"{listed.source.file} of subject s0' cannot be read"):
+        dataset.item_of_row(row | stored, random)

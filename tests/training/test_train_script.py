@@ -268,8 +268,7 @@ def test_a_data_worker_that_dies_is_said_so(packs, backbone, tmp_path):
 def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp_path):
     """Different networks, the same data; a second call only reads what is there."""
     command = [
-        sys.executable, str(ROOT / "scripts" / "ablation.py"), "--config", str(CONFIGS / "ablation_face.yaml"), "--seeds", "0",
-        "1", "--set", f"train_data=[{packs}]", f"validation_data={packs}", f"output_dir={tmp_path}", "max_steps=1",
+        sys.executable, str(ROOT / "scripts" / "ablation.py"), "--config", str(CONFIGS / "ablation_face.yaml"), "--set", f"train_data=[{packs}]", f"validation_data={packs}", f"output_dir={tmp_path}", "max_steps=1",
         "batch_size=2", f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", "exclude=[]",
         f"lpips_backbone={backbone / 'alexnet.safetensors'}", "log_with=none", "model.feature_channels=16",
         "model.encoder_channels=[4,6,8]",
@@ -279,13 +278,13 @@ def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp
     assert rows[0].startswith("| 64x64 px, 1 steps") and "| copy source |" in rows[2]
     names = [row.split("|")[1].strip() for row in rows[3:]]
     assert names == ["w/o AdaAT & AdaIN", "w/o AdaAT", "w/o AdaIN", "+ dense flow", "full"]
-    assert all(" ± " in row for row in rows[3:]) and len({row.split("|", 2)[2] for row in rows[3:]}) == 5
+    assert len({row.split("|", 2)[2] for row in rows[3:]}) == 5
     assert texts[0].endswith(texts[1]) and "step 1" not in texts[1]
     found = {
         path.parent.name: json.loads(path.read_text())["settings"]["model"]
         for path in tmp_path.glob("*/ablation.json")
     }
-    assert len(found) == 10 and found["dense_flow-1"]["alignment"] == "dense_flow"
+    assert len(found) == 5 and found["dense_flow-0"]["alignment"] == "dense_flow"
     assert found["w_o_AdaAT_AdaIN-0"] | {"adain": False, "alignment": "none"} == found["w_o_AdaAT_AdaIN-0"]
 
 
