@@ -70,19 +70,28 @@ def _open_loader(trainer: "Trainer", batches: int) -> DataLoader:
     return DataLoader(dataset, args.batch_size, sampler=sampler, **options)
 
 
-def restore_streams(trainer: "Trainer", streams: list[dict[str, Any]]) -> None:
+def stream_state(trainer: "Trainer") -> dict[str, Any]:
+    """Where the streams of this process stand, for a checkpoint."""
+    return {"workers": max(trainer.args.num_workers, 1), "positions": trainer.streams}
+
+
+def restore_streams(trainer: "Trainer", states: list[dict[str, Any]]) -> None:
     """Set where the streams of this process continue.
+
+    Args:
+        trainer (`Trainer`): Of the run.
+        states (`list[dict]`): For every process that wrote the checkpoint, what [`stream_state`] gave.
 
     Raises:
         CheckpointError: if the processes or workers are others than those that wrote the checkpoint.
     """
-    if not streams:
+    if not states or not trainer.args.streaming:
         return
     count, workers = trainer.accelerator.num_processes, max(trainer.args.num_workers, 1)
-    found = max(len(positions) for positions in streams)
-    if len(streams) != count or found > workers:
+    found = states[0]["workers"]
+    if (len(states), found) != (count, workers):
         raise CheckpointError(
-            f"The checkpoint's streams were read by {len(streams)} processes with {found} data workers each; the run has"
+            f"The checkpoint's streams were read by {len(states)} processes with {found} data workers each; the run has"
             f" {count} with {workers}. Continue with the same numbers, or start a new output_dir with init_from."
         )
-    trainer.streams = dict(streams[trainer.accelerator.process_index])
+    trainer.streams = dict(states[trainer.accelerator.process_index]["positions"])

@@ -15,7 +15,7 @@ from ..models.modeling_adaat import AdaATGenerator
 from .arguments import TrainingArguments
 from .averaging import averaged_model
 from .checkpoints import RunState, load_checkpoint, newest_checkpoint, replace_folder, save_checkpoint
-from .loading import load_batches, restore_streams
+from .loading import load_batches, restore_streams, stream_state
 from .networks import build_discriminator, build_generator, fields_of, make_adam, make_scheduler
 from .objectives import Objective, refuse_non_finite
 from .records import RunRecord, check_tracker
@@ -60,6 +60,8 @@ class Trainer:
                 "mixed_precision is 'fp16', which needs a GPU: gradients vanish without its scaler. Use bf16."
             )
         self.task = open_task(args, self.config.num_keypoints, face_model, self.accelerator.num_processes)
+        if args.validation_data and next(iter(self.task.validation_pairs()), None) is None:
+            raise ValueError(f"There is no usable pair in the validation data {args.validation_data!r}.")
         self.objective = Objective(args, self.task, self.accelerator)
         self._prepare(generator)
         self.step = self.samples = 0
@@ -186,9 +188,7 @@ class Trainer:
         rank, count = accelerator.process_index, accelerator.num_processes
         mine = (pair for number, pair in enumerate(self.task.validation_pairs()) if number % count == rank)
         found = gather_object(score_pairs(generator, mine, cast(nn.Module, self.objective.lpips)))
-        scores = {name: sum(row[name] for row in found) / len(found) for name in found[0]} if found else {}
-        if not scores:
-            raise ValueError(f"There is no usable pair in the validation data {self.args.validation_data!r}.")
+        scores = {name: sum(row[name] for row in found) / len(found) for name in found[0]}
         if accelerator.is_main_process:
             record.scores(self.step, scores)
             record.picture(self.step, "pairs", draw_grid(generator, self.task.validation_pairs()))
@@ -198,8 +198,8 @@ class Trainer:
         return scores
 
     def _save_checkpoint(self) -> None:
-        streams = gather_object([self.streams])
-        state = RunState(self.step, self.samples, self.architecture, streams if any(streams) else [])
+        streams = gather_object([stream_state(self)]) if self.args.streaming else []
+        state = RunState(self.step, self.samples, self.architecture, streams)
         save_checkpoint(self.accelerator, self.output, state, self.args.checkpoints_kept)
 
     def _resume(self) -> None:
