@@ -61,12 +61,26 @@ def test_every_task_has_its_presets(name):
         TrainingArguments.from_yaml(path)
 
 
+@pytest.fixture
+def hub():
+    server = LoopbackHub()
+    yield server
+    server.close()
+
+
 @pytest.mark.slow
-def test_faces_from_coarse_to_fine_to_a_pipeline(packs, backbone, tmp_path, astronaut, short_motion):
-    """One command trains both stages, records them, writes reports, and a pipeline that animates a photograph."""
+def test_faces_from_coarse_to_fine_to_a_pipeline_and_the_hub(packs, backbone, tmp_path, astronaut, short_motion, hub):
+    """One command trains both stages, records them, writes reports, and a pipeline that animates a photograph; uploads it."""
     output = tmp_path / "run"
-    text = run_script("talking_face", "tiny", packs, backbone, output).stdout
-    assert f"pipeline: {output / 'pipeline'}" in text and text.count("report: ") == 2
+    environment = {
+        "HF_ENDPOINT": hub.address,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_TOKEN": TOKEN,
+    }
+    upload = ("--push-to-hub", "lab/tiny-faces")
+    text = run_script("talking_face", "tiny", packs, backbone, output, *upload, **environment).stdout
+    assert f"pipeline: {output / 'pipeline'}" in text and text.count("report: ") == 2 and "uploaded: " in text
     stages = AdaATGenerator.from_pretrained(output / "pipeline" / "generator").config.adaat_stages
     assert [stage["resolution"] for stage in stages] == [32, 64]
     report = (output / "stage-2" / "report.md").read_text()
@@ -77,51 +91,23 @@ def test_faces_from_coarse_to_fine_to_a_pipeline(packs, backbone, tmp_path, astr
     )
     # Source, driving, painted, error, warped, blend; three pairs of rows of a picture and eight maps.
     assert pairs.shape == (4 * 64, 6 * 64, 3) and features.shape == (3 * 2 * 64, 9 * 64, 3)
-    card = (output / "pipeline" / "README.md").read_text()
-    assert "license: cc-by-nc-4.0" in card and str(tmp_path) not in card and "![losses, scores and speed]" in card
     pipe = AdaATPipeline.from_pretrained(output / "pipeline")
     result = pipe(source=astronaut[:256, 100:356], driving=short_motion, crop_only=True)
     frames = np.stack(list(result.arrays()))
     assert frames.shape[1:] == (64, 64, 3) and frames.std() > 10
-    again = run_script("talking_face", "tiny", packs, backbone, output)
-    assert "training on" not in again.stderr, "finished stages are passed over"
-
-
-@pytest.fixture
-def hub():
-    server = LoopbackHub()
-    yield server
-    server.close()
-
-
-@pytest.mark.slow
-def test_a_run_is_uploaded_at_its_end(packs, backbone, tmp_path, hub):
-    """With its card, to a Hub on loopback, from where a fresh process loads it."""
-    environment = {
-        "HF_ENDPOINT": hub.address,
-        "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_TOKEN": TOKEN,
-    }
-    upload = ("--push-to-hub", "lab/tiny-faces")
-    done = run_script("face_reenactment", "tiny", packs, backbone, tmp_path / "run", *upload, **environment)
-    assert "uploaded: " in done.stdout
     repository = hub.repositories["lab/tiny-faces"]
     files = repository.commits[repository.branches["main"]]
     assert {"model_index.json", "generator/model.safetensors", "pipeline.py", "curves.png"} <= files.keys()
     card = files["README.md"].decode()
-    assert 'from_pretrained("lab/tiny-faces")' in card and "4 steps, 8 pairs of pictures at 64 px" in card
-    code = "from adaat_hf import AdaATPipeline; print(AdaATPipeline.from_pretrained('lab/tiny-faces').generator.config.prewarp)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=200
-    )
-    assert loaded.stdout.strip().endswith("True"), loaded.stderr[-2000:]
+    assert 'from_pretrained("lab/tiny-faces")' in card and "2 steps, 4 pairs of pictures at 64 px" in card
+    assert "license: cc-by-nc-4.0" in card and str(tmp_path) not in card and "![losses, scores and speed]" in card
+    again = run_script("talking_face", "tiny", packs, backbone, output)
+    assert "training on" not in again.stderr, "finished stages are passed over"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pose_transfer", "person_generation"])
-def test_persons_to_a_pipeline(name, pairs, backbone, tmp_path, files):
-    run_script(name, "tiny", pairs, backbone, tmp_path / "run")
+def test_persons_to_a_pipeline(pairs, backbone, tmp_path, files):
+    run_script("pose_transfer", "tiny", pairs, backbone, tmp_path / "run")
     pipe = AdaATPipeline.from_pretrained(tmp_path / "run" / "pipeline")
     assert type(pipe).__name__ == "PersonGenerationPipeline"
     result = pipe(source=files["figure"], pose=files["pose"])
