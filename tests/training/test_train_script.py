@@ -21,7 +21,7 @@ from adaat_hf import AdaATGenerator, AdaATPipeline
 from adaat_hf.training.arguments import TrainingArguments
 from adaat_hf.training.checkpoints import CheckpointError
 from adaat_hf.training.loading import LostWorkerError, load_batches
-from adaat_hf.training.networks import build_generator
+from adaat_hf.training.networks import build_discriminator, build_generator
 from adaat_hf.training.objectives import NonFiniteLossError
 from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter, read_packs
 from adaat_hf.training.publishing import write_pipeline
@@ -141,6 +141,12 @@ def test_a_finer_stage_needs_the_same_network(packs, backbone, tmp_path):
     build_generator(coarse).save_pretrained(tmp_path / "coarse" / "generator")
     fine = arguments(packs, backbone, tmp_path / "fine", init_from=str(tmp_path / "coarse"))
     assert build_generator(fine).config.feature_channels == 12
+    # The discriminator with its default channels, which json knows as a list.
+    coarse.discriminator = fine.discriminator = {}
+    earlier = build_discriminator(coarse, build_generator(coarse).config)
+    earlier.save_pretrained(tmp_path / "coarse" / "discriminator")
+    later = build_discriminator(fine, build_generator(fine).config)
+    assert torch.equal(later.head.weight, earlier.head.weight), "the earlier stage's discriminator is taken over"
     fine.model = {**fine.model, "feature_channels": 16}
     with pytest.raises(ValueError, match="model.feature_channels is 16, but the network in .* has 12"):
         build_generator(fine)

@@ -129,7 +129,7 @@ def make_card(
         pipeline=pipeline,
         repository=repository,
         training=training.strip(),
-        table=_table(scores) if scores else "",
+        table=scores_table(scores) if scores else "",
         dataset=dataset,
     )
 
@@ -166,7 +166,8 @@ def _results(scores: Mapping[str, float], task: TaskText, dataset: str) -> list[
     ] or None  # fmt: skip
 
 
-def _table(scores: Mapping[str, Mapping[str, float]]) -> str:
+def scores_table(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Markdown: a row for every method, a column for every score that one of them has."""
     names = [name for name in METRICS if any(name in _shown(means) for means in scores.values())]
     rows = [f"| method | {' | '.join(METRICS[name] for name in names)} |", "|---" * (len(names) + 1) + "|"]
     for method, means in scores.items():

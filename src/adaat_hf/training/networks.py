@@ -1,6 +1,6 @@
 """The generator and discriminator of a run, new or from an earlier stage."""
 
-from pathlib import Path
+import json
 from typing import Any
 
 import torch
@@ -9,15 +9,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
-from ..bundled import bundled_path
+from ..evaluation.generators import generator_folder
 from ..models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_discriminator import AdaATDiscriminator
 from .arguments import TrainingArguments
-
-
-# What identifies a network, for records and to refuse checkpoints of others.
-BOOKKEEPING = ("transformers_version", "architectures", "dtype", "_name_or_path", "adaat_stages")
 
 
 def build_generator(args: TrainingArguments) -> AdaATGenerator:
@@ -28,7 +24,7 @@ def build_generator(args: TrainingArguments) -> AdaATGenerator:
     """
     if args.init_from is None:
         return AdaATGenerator(AdaATConfig.from_preset(args.network, **args.model)).train()
-    folder = _inside(args.init_from, "generator")
+    folder = generator_folder(args.init_from)
     if not (folder / "config.json").is_file():
         raise ValueError(
             f"init_from is {args.init_from!r}, but there is no generator (config.json) in {str(folder)!r}."
@@ -51,7 +47,7 @@ def build_discriminator(args: TrainingArguments, config: AdaATConfig) -> AdaATDi
     }
     wanted = AdaATDiscriminatorConfig(**settings)
     if args.init_from is not None:
-        folder = _inside(args.init_from, "generator").parent / "discriminator"
+        folder = generator_folder(args.init_from).parent / "discriminator"
         if (folder / "config.json").is_file():
             found = AdaATDiscriminatorConfig.from_pretrained(folder)
             if fields_of(found) == fields_of(wanted):
@@ -59,17 +55,10 @@ def build_discriminator(args: TrainingArguments, config: AdaATConfig) -> AdaATDi
     return AdaATDiscriminator(wanted).train()
 
 
-def _inside(name: str, part: str) -> Path:
-    path = bundled_path(name) or Path(name)
-    return path / part if (path / part).is_dir() else path
-
-
-def fields_of(config: Any) -> dict[str, Any]:
-    """What a configuration says of the network's shape."""
-    values = config.to_diff_dict() | {
-        name: getattr(config, name) for name in ("num_keypoints", "channels") if hasattr(config, name)
-    }
-    return {name: value for name, value in values.items() if name not in BOOKKEEPING}
+def fields_of(config: AdaATConfig | AdaATDiscriminatorConfig) -> dict[str, Any]:
+    """What a configuration says of the network, in the form that json gives back (lists for tuples)."""
+    names = set(type(config).__annotations__) - {"model_type"}
+    return json.loads(json.dumps({name: getattr(config, name) for name in sorted(names)}))
 
 
 def make_scheduler(args: TrainingArguments, optimizer: Optimizer) -> LRScheduler:

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from .checkpoints import newest_checkpoint, read_state
+from ..hub.cards import scores_table
+from .checkpoints import RunState, newest_checkpoint, read_state
 from .records import METRICS, SAMPLES, SCORES, SETTINGS, SURROUNDINGS, read_rows
 
 
@@ -28,7 +29,7 @@ def write_report(folder: Path) -> Path:
     metrics, scores = read_rows(folder / METRICS), read_rows(folder / SCORES)
     parts = [f"# Training run {folder.name}", describe_run(folder, settings, found)]
     if scores:
-        parts += [f"## Held-out scores after {scores[-1]['step']:.0f} steps", score_table(methods(scores[-1]))]
+        parts += [f"## Held-out scores after {scores[-1]['step']:.0f} steps", scores_table(methods(scores[-1]))]
     if metrics or scores:
         draw_curves(metrics, scores, folder / CURVES)
         parts += ["## Curves", f"![losses, scores and speed]({CURVES})"]
@@ -49,14 +50,14 @@ FEATURES_TITLE = "Feature maps before and after the first operator, those that i
 def describe_run(folder: Path, settings: dict[str, Any], found: dict[str, Any]) -> str:
     """A sentence on steps and samples, and one on where the run ran."""
     newest = newest_checkpoint(folder)
-    steps, samples = (0, 0) if newest is None else (read_state(newest).step, read_state(newest).samples)
+    state = RunState(0) if newest is None else read_state(newest)
     size = settings["resolution"]
     shown = "x".join(map(str, size)) if isinstance(size, list) else str(size)
     rates = [row["images_per_second"] for row in read_rows(folder / METRICS)]
     speed = f", {sorted(rates)[len(rates) // 2]:.3g} pairs/s (median)" if rates else ""
     commit = f", commit {found['commit']}" if found["commit"] else ""
     return (
-        f"{steps} steps, {samples} pairs of pictures at {shown} px. {found['processes']} process(es) on {found['device']}"
+        f"{state.step} steps, {state.samples} pairs of pictures at {shown} px. {found['processes']} process(es) on {found['device']}"
         f"{speed}; adaat_hf {found['adaat_hf']}{commit}, torch {found['torch']}."
     )
 
@@ -69,14 +70,6 @@ def methods(scores: dict[str, float]) -> dict[str, dict[str, float]]:
         for prefix, title in METHODS.items()
         if prefix + names[0] in scores
     }
-
-
-def score_table(rows: dict[str, dict[str, float]]) -> str:
-    """Markdown."""
-    lines = ["| method | SSIM | LPIPS | L1 |", "|---|---|---|---|"]
-    return "\n".join(
-        [*lines, *(f"| {name} | " + " | ".join(f"{v:.4f}" for v in row.values()) + " |" for name, row in rows.items())]
-    )
 
 
 def draw_curves(metrics: list[dict[str, float]], scores: list[dict[str, float]], path: Path) -> None:

@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset as TorchIterableDataset
 from torch.utils.data import get_worker_info
 
 from .items import DamagedItemError, warn_once
-from .packs import LoadedClip, stream_pack
+from .packs import stream_pack
 
 
 # Clips or pairs among which the next one is drawn; with clips of 1 MB this is what a worker holds in memory.
@@ -136,6 +136,3 @@ class StreamedDataset(TorchIterableDataset):
         except DamagedItemError as error:
             warn_once(f"Training data is left out: {error}")
             return None
-
-
-__all__ = ["POSITION", "LoadedClip", "StreamedDataset", "clip_stream", "list_shards", "pair_stream"]

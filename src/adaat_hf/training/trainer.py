@@ -71,13 +71,13 @@ class Trainer:
 
     def _prepare(self, generator: AdaATGenerator) -> None:
         args, accelerator = self.args, self.accelerator
-        discriminator: nn.Module = build_discriminator(args, self.config)
-        self.architecture = {"generator": fields_of(self.config), "discriminator": fields_of(discriminator.config)}
-        self.layout = torch.channels_last if args.channels_last else torch.contiguous_format
+        judge = build_discriminator(args, self.config)
+        self.architecture = {"generator": fields_of(self.config), "discriminator": fields_of(judge.config)}
         network: nn.Module = generator
         if accelerator.num_processes > 1:
             network = synchronise_batch_norm(network, accelerator.device)
-        network, discriminator = (model.to(memory_format=self.layout) for model in (network, discriminator))
+        layout = self.objective.layout
+        network, discriminator = (model.to(memory_format=layout) for model in (network, judge))
         self.average: AveragedModel | None = None
         if args.ema_decay:
             self.average = averaged_model(network, args.ema_decay, accelerator.device)
@@ -139,7 +139,7 @@ class Trainer:
         conditions = {name: batch[name] for name in CONDITIONS}
         source = batch["source"]
         if source.ndim == 4:
-            source = source.to(memory_format=self.layout)
+            source = source.to(memory_format=self.objective.layout)
         with accelerator.autocast():
             painted = self.generator(source, **conditions).images
         adversarial = args.adversarial_weight > 0 and self.step >= args.adversarial_start
