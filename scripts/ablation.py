@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 
-from adaat_hf.control.face_model import AdaATFaceModel, load_face_model
 from adaat_hf.training.arguments import TrainingArguments, parse_settings
 from adaat_hf.training.report import METHODS
-from adaat_hf.training.trainer import Trainer
+from adaat_hf.training.stages import FINISHED, train_stages
 
 
 # As in the paper's table 2, with what each changes in the generator's configuration.
@@ -51,18 +50,12 @@ def conditions(args: argparse.Namespace) -> dict[str, TrainingArguments]:
     }
 
 
-def run_condition(settings: TrainingArguments, face_model: AdaATFaceModel | None) -> dict[str, float]:
+def run_condition(settings: TrainingArguments) -> dict[str, float]:
     """Scores of one run on the validation data, trained unless that is done already."""
-    record = Path(settings.output_dir) / "ablation.json"
-    if record.is_file():
-        found = json.loads(record.read_text())
-        if found["settings"] != settings.to_dict():
-            raise ValueError(f"{settings.output_dir!r} was trained with other settings; choose another output_dir.")
-        return found["scores"]
-    scores = Trainer(settings, face_model).train()
-    if PartialState().is_main_process:
-        record.write_text(json.dumps({"settings": settings.to_dict(), "scores": scores}, indent=2) + "\n")
-    return scores
+    record = Path(settings.output_dir) / FINISHED
+    if record.is_file() and json.loads(record.read_text())["settings"] != settings.to_dict():
+        raise ValueError(f"{settings.output_dir!r} was trained with other settings; choose another output_dir.")
+    return train_stages(settings)
 
 
 def table(rows: dict[str, list[dict[str, float]]], size: str, steps: int) -> str:
@@ -88,14 +81,12 @@ def main() -> None:
     args = parser.parse_args()
     named = conditions(args)
     first = next(iter(named.values()))
-    fitted = any(settings.fitted_keypoints for settings in named.values()) and first.task == "face"
-    face_model = load_face_model("bundled/face") if fitted else None
     rows: dict[str, list[dict[str, float]]] = {}
     for seed in args.seeds:
         for name, settings in named.items():
             place = Path(settings.output_dir) / f"{re.sub('[^a-zA-Z]+', '_', name).strip('_')}-{seed}"
             chosen = {**settings.to_dict(), "seed": seed, "output_dir": str(place)}
-            rows.setdefault(name, []).append(run_condition(TrainingArguments.from_dict(chosen), face_model))
+            rows.setdefault(name, []).append(run_condition(TrainingArguments.from_dict(chosen)))
     if PartialState().is_main_process:
         scores = {key: value for found in rows.values() for key, value in found[0].items()}
         plain = {

@@ -287,7 +287,7 @@ def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp
     assert texts[0].endswith(texts[1]) and "step 1" not in texts[1]
     found = {
         path.parent.name: json.loads(path.read_text())["settings"]["model"]
-        for path in tmp_path.glob("*/ablation.json")
+        for path in tmp_path.glob("*/finished.json")
     }
     assert len(found) == 5 and found["dense_flow-0"]["alignment"] == "dense_flow"
     assert found["w_o_AdaAT_AdaIN-0"] | {"adain": False, "alignment": "none"} == found["w_o_AdaAT_AdaIN-0"]
