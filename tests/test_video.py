@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from adaat_hf import VideoError, VideoReader, VideoWriter
+from adaat_hf import VideoError, VideoReader, VideoWriter, video
 
 
 def frame(number, width=64, height=48):
@@ -240,3 +240,30 @@ def test_memory_does_not_grow_with_length(tmp_path):
     frames_mb = 600 * 180 * 240 * 3 / 2**20
     assert grown < 0.25 * frames_mb, f"{grown:.0f} MB more for {frames_mb:.0f} MB of frames"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+
+
+@pytest.mark.parametrize("times", [None, [0.5 + 0.04 * n + 0.011 * (n % 2) for n in range(120)]])
+def test_a_stretch_is_what_the_whole_clip_has_there(tmp_path, times):
+    path = write_clip(tmp_path / "long.mp4", 120, times=times)
+    whole = list(VideoReader(path, 25))
+    for start, end in ((0, 1), (0.4, 1.2), (2.0, 3.0), (3.52, None), (4.6, 9.0)):
+        part = list(VideoReader(path, 25, start=start, end=end))
+        expected = whole[round(start * 25) : None if end is None else round(end * 25)]
+        assert len(part) == len(expected) > 0
+        assert all(np.array_equal(a, b) for a, b in zip(part, expected, strict=True))
+
+
+def test_a_stretch_beyond_the_end_is_an_error(tmp_path):
+    path = write_clip(tmp_path / "short.mp4", 10)
+    with pytest.raises(VideoError, match="no frame in it could be decoded from second 3 on"):
+        VideoReader(path, start=3.0, end=4.0)
+
+
+def test_a_stretch_is_not_decoded_from_the_beginning(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "long.mp4", 600)
+    decoded = []
+    reader = VideoReader(path, 25, start=22.0, end=22.4)
+    kept = video._decodable
+    monkeypatch.setattr(video, "_decodable", lambda container: (decoded.append(1) or f for f in kept(container)))
+    assert len(list(reader)) == 10
+    assert len(decoded) < 300, "libx264 sets a key frame every 250 frames"

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,14 +37,19 @@ class VideoReader:
     Args:
         path (`str` or `Path`): The video file.
         fps (`Fraction` or `float`, *optional*): Rate of the frames; the video's own average rate by default.
+        start (`float`, *optional*, defaults to 0): Moment of the first frame, in seconds from the video's first one; what lies
+            before the nearest key frame is not decoded.
+        end (`float`, *optional*): Moment at which the frames end; that of the video by default.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        VideoError: if the file is no video, is empty, or its frames are too large.
+        VideoError: if the file is no video, is empty, its frames are too large, or it ends before `start`.
     """
 
-    def __init__(self, path: str | Path, fps: Fraction | float | None = None) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | Path, fps: Fraction | float | None = None, *, start: float = 0.0, end: float | None = None
+    ) -> None:
+        self.path, self.start, self.end = Path(path), start, end
         if not self.path.is_file():
             raise FileNotFoundError(f"Video file {str(path)!r} does not exist.")
         with self._open() as container:
@@ -62,9 +67,11 @@ class VideoReader:
             raise VideoError(f"The frame rate is {float(self.fps):g}, expected more than 0 and at most {MAX_FPS}.")
         first = next(iter(self), None)
         if first is None:
-            raise VideoError(f"{str(path)!r} has a video track but no frame in it could be decoded.")
+            where = f" from second {start:g} on" if start else ""
+            raise VideoError(f"{str(path)!r} has a video track but no frame in it could be decoded{where}.")
         self.height, self.width = first.shape[:2]
-        self.frame_estimate = max(1, round(duration * self.fps))
+        until = duration if end is None else min(duration, end) if duration else end
+        self.frame_estimate = max(1, round((until - start) * self.fps))
 
     def _open(self) -> Any:
         try:
@@ -78,20 +85,47 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield frames (H, W, 3), RGB, uint8."""
+        if self.end is None:
+            yield from self._frames()
+        else:
+            yield from islice(self._frames(), max(0, round((self.end - self.start) * self.fps)))
+
+    def _frames(self) -> Iterator[np.ndarray]:
         tick = 0
-        held: np.ndarray | None = None
+        held: av.VideoFrame | None = None
+        origin, time = None if not self.start else self._origin(), 0.0
         with self._open() as container:
-            start: float | None = None
+            if origin is not None and self._can_seek(origin + self.start):
+                container.seek(_in_time_base(origin + self.start), backward=True)
             for frame in _decodable(container):
-                time = frame.time if frame.time is not None else tick / float(self.fps)
-                start = time if start is None else start
+                stamp = frame.time if frame.time is not None else tick / float(self.fps)
+                origin = stamp if origin is None else origin
+                time = stamp - origin
                 # The held frame lasts until this one begins; half a tick absorbs rounding of time stamps.
-                while held is not None and (tick + 0.5) / self.fps <= time - start:
-                    yield held
+                while held is not None and self.start + (tick + 0.5) / self.fps <= time:
+                    yield _upright(held)
                     tick += 1
-                held = _upright(frame)
-        if held is not None:
-            yield held
+                held = frame
+        if held is not None and time + 1 / self.fps > self.start:
+            yield _upright(held)
+
+    def _origin(self) -> float:
+        """Time stamp of the video's first frame."""
+        with self._open() as container:
+            frame = next(_decodable(container), None)
+        return 0.0 if frame is None or frame.time is None else float(frame.time)
+
+    def _can_seek(self, time: float) -> bool:
+        """Whether the file's index leads to a key frame before a moment; some lead past it, or nowhere."""
+        with self._open() as container, contextlib.suppress(av.FFmpegError):
+            container.seek(_in_time_base(time), backward=True)
+            frame = next(_decodable(container), None)
+            return frame is not None and frame.time is not None and frame.time <= time
+        return False
+
+
+def _in_time_base(seconds: float) -> int:
+    return int(seconds * av.time_base)
 
 
 def _average_rate(stream: Any) -> Fraction:

@@ -105,3 +105,16 @@ def test_lossless_round_trip():
         buffer = io.BytesIO()
         encode_sound(sound, 16_000, buffer, codec)
         assert np.abs(decode_sound(buffer.getvalue()) - sound).max() < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["wav", "m4a", "mp3"])
+def test_a_stretch_is_what_the_whole_sound_has_there(tmp_path, kind):
+    codec = {"wav": "pcm_s16le", "m4a": "aac", "mp3": "libmp3lame"}[kind]
+    swelling = tone(12.0) * np.linspace(0.2, 1, 12 * 16_000, dtype=np.float32)
+    path = write_sound(tmp_path / f"long.{kind}", swelling, 44_100, codec)
+    whole = load_sound(path)
+    part = load_sound(path, start=7.3, seconds=1.5)
+    expected = whole[round(7.3 * 16_000) :][: round(1.5 * 16_000)]
+    assert len(part) == len(expected)
+    assert abs(lag(part, expected)) <= 2, "in samples; encoders' frames may shift a stretch by less than a sample"
+    assert np.abs(part[200:] - expected[200:]).max() < 0.02

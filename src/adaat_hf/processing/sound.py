@@ -17,6 +17,8 @@ MAX_CHANNELS = 16
 MIN_RATE, MAX_RATE = 4000, 768_000
 # A hole in the time stamps (a damaged packet) that is filled with silence, so that what follows stays in time.
 HOLE_SECONDS = 0.05
+# Decoders need some sound before the first sample that is wanted.
+PREROLL_SECONDS = 0.5
 SILENCE_DB = -70.0
 # Levels are measured over frames of this length; speech level is the level that this share of the frames stays below.
 LEVEL_SECONDS = 0.05
@@ -56,14 +58,17 @@ class SoundReader:
         sampling_rate (`int`, *optional*, defaults to 16000): Rate of the blocks in Hz.
         video_time (`bool`, *optional*, defaults to `False`): Let sample 0 be the moment of the first video frame instead
             of the first sound: what comes earlier is dropped, a later start is filled with silence.
+        start (`float`, *optional*, defaults to 0): Seconds that are passed over without being decoded.
 
     Raises:
         FileNotFoundError: if there is no such file.
         SoundError: if the file has no sound track that can be decoded, or breaks a limit.
     """
 
-    def __init__(self, path: str | Path, sampling_rate: int = 16_000, *, video_time: bool = False) -> None:
-        self.path, self.sampling_rate = Path(path), sampling_rate
+    def __init__(
+        self, path: str | Path, sampling_rate: int = 16_000, *, video_time: bool = False, start: float = 0.0
+    ) -> None:
+        self.path, self.sampling_rate, self.passed_over = Path(path), sampling_rate, start
         if not self.path.is_file():
             raise FileNotFoundError(f"Sound file {str(path)!r} does not exist.")
         if not self.path.stat().st_size:
@@ -73,6 +78,8 @@ class SoundReader:
             rate, channels = track.codec_context.sample_rate, track.codec_context.layout.nb_channels
             seconds = float(track.duration * track.time_base) if track.duration else (container.duration or 0) / 1e6
             self.start = _video_start(container) if video_time else None
+        if start and self.start is None:
+            self.start = self._first_time()
         if not MIN_RATE <= rate <= MAX_RATE:
             raise SoundError(f"{str(path)!r} has {rate} samples per second, expected {MIN_RATE} to {MAX_RATE}.")
         if not 1 <= channels <= MAX_CHANNELS:
@@ -97,6 +104,10 @@ class SoundReader:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=self.sampling_rate)
         with self._open() as container:
             start = self.start
+            if self.passed_over and start is not None:
+                start += self.passed_over
+                with contextlib.suppress(av.FFmpegError):
+                    container.seek(max(0, int((start - PREROLL_SECONDS) * av.time_base)), backward=True)
             for frame in _decodable(container):
                 time = frame.time
                 if start is None:
@@ -117,6 +128,12 @@ class SoundReader:
             for block in resampler.resample(None):
                 samples, skip = _skip(block, skip)
                 yield samples
+
+
+    def _first_time(self) -> float:
+        with self._open() as container:
+            frame = next(_decodable(container), None)
+        return 0.0 if frame is None or frame.time is None else float(frame.time)
 
 
 def _video_start(container: Any) -> float | None:
@@ -175,16 +192,29 @@ def _count_levels(levels: np.ndarray, frames: np.ndarray) -> None:
     np.add.at(levels, np.clip(np.round(decibels).astype(int) + 119, 0, len(levels) - 1), 1)
 
 
-def load_sound(path: str | Path, sampling_rate: int = 16_000, *, video_time: bool = False) -> np.ndarray:
-    """Read a whole sound (N,), float32; see [`SoundReader`].
+def load_sound(
+    path: str | Path,
+    sampling_rate: int = 16_000,
+    *,
+    video_time: bool = False,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> np.ndarray:
+    """Read a whole sound, or `seconds` of it, (N,), float32; see [`SoundReader`].
 
     Raises:
         FileNotFoundError, SoundError: as [`SoundReader`], and if nothing can be decoded.
     """
-    blocks = list(SoundReader(path, sampling_rate, video_time=video_time))
-    if not sum(map(len, blocks)):
+    wanted = None if seconds is None else round(seconds * sampling_rate)
+    blocks, count = [], 0
+    for block in SoundReader(path, sampling_rate, video_time=video_time, start=start):
+        blocks.append(block)
+        count += len(block)
+        if wanted is not None and count >= wanted:
+            break
+    if not count:
         raise SoundError(f"{str(path)!r} has a sound track but nothing in it could be decoded.")
-    return np.concatenate(blocks)
+    return np.concatenate(blocks)[:wanted]
 
 
 def decode_sound(content: bytes, sampling_rate: int = 16_000) -> np.ndarray:
