@@ -34,9 +34,9 @@ from adaat_hf.evaluation.backbones import VGGFeatures
 from adaat_hf.evaluation.released import ReleasedStep, released_generator
 from adaat_hf.models.configuration_adaat import AdaATDiscriminatorConfig
 from adaat_hf.models.modeling_discriminator import AdaATDiscriminator
+from adaat_hf.preparation.clips import encode_clip
 from adaat_hf.training.arguments import TrainingArguments
-from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter
-from adaat_hf.training.preparation import encode_clip
+from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, write_pack
 from adaat_hf.training.trainer import Trainer
 
 
@@ -54,11 +54,10 @@ def make_data(folder: Path) -> None:
     """A pack with one clip of noise, and VGG19 with random weights: both only need the right form."""
     frames = list(np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), np.uint8))
     points = 64 * torch.rand(4, 96, 2)
-    writer = PackWriter(folder, 10_000_000)
     tensors = save({"points": points, "visibility": torch.ones(4, 96)})
     facts = json.dumps({"frames": 4, "fps": 10}).encode()
-    writer.add("noise", {VIDEO: encode_clip(frames, Fraction(10), 10), TENSORS: tensors, FACTS: facts})
-    writer.close()
+    parts = {VIDEO: encode_clip(frames, Fraction(10), 10), TENSORS: tensors, FACTS: facts}
+    write_pack(folder / "clips-00000.tar", [("noise", parts)])
     layers = torchvision.models.vgg19(weights=None).features.state_dict()
     save_file({f"features.{name}": value for name, value in layers.items()}, folder / "vgg19.safetensors")
 

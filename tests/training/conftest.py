@@ -1,4 +1,4 @@
-"""A miniature training set: synthetic clips of a drawn face, packed as scripts/prepare_clips.py packs real ones."""
+"""A miniature training set: synthetic clips of a drawn face, packed as `adaat prepare` packs real ones."""
 
 import json
 from fractions import Fraction
@@ -12,9 +12,9 @@ from conftest import draw_person
 from safetensors.torch import save as save_tensors
 
 from adaat_hf import demo_motion, retarget
+from adaat_hf.preparation.clips import encode_clip
 from adaat_hf.training.image_pairs import ImagePair, PosedImage, write_pairs
-from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter
-from adaat_hf.training.preparation import encode_clip
+from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, write_pack
 
 
 SIZE = 64
@@ -41,7 +41,7 @@ def packs(tmp_path_factory, face_model):
     """A folder with one pack of four clips of 12 frames; two are marked as real, two as generated."""
     folder = tmp_path_factory.mktemp("packs")
     random = np.random.default_rng(0)
-    writer = PackWriter(folder, 10_000_000)
+    clips = {}
     motion = demo_motion(face_model, seconds=1.2, fps=10).coefficients.in_crop(torch.zeros(2), SIZE / 256)
     for number in range(4):
         coefficients = motion.frames(torch.tensor([0]))
@@ -57,15 +57,12 @@ def packs(tmp_path_factory, face_model):
             "origin": "real" if number < 2 else "generated",
             "tier": "AB"[number % 2],
         }
-        writer.add(
-            f"clip_{number}",
-            {
-                VIDEO: encode_clip(frames, Fraction(10), 10),
-                TENSORS: save_tensors({name: value.contiguous() for name, value in tensors.items()}),
-                FACTS: json.dumps(facts).encode(),
-            },
-        )
-    writer.close()
+        clips[f"clip_{number}"] = {
+            VIDEO: encode_clip(frames, Fraction(10), 10),
+            TENSORS: save_tensors({name: value.contiguous() for name, value in tensors.items()}),
+            FACTS: json.dumps(facts).encode(),
+        }
+    write_pack(folder / "clips-00000.tar", clips.items())
     return folder
 
 

@@ -6,8 +6,9 @@ import torch
 
 from adaat_hf.processing.keypoints import FACE96
 from adaat_hf.training.augmentation import FACE_PLACEMENT, augment
-from adaat_hf.training.data import PairDataset, PairMaker, RangeSampler, fixed_pairs, select_clips
-from adaat_hf.training.packs import PackWriter, read_packs
+from adaat_hf.training.data import PairDataset, RangeSampler, select_clips
+from adaat_hf.training.packs import read_packs, write_pack
+from adaat_hf.training.pair_maker import PairMaker, fixed_pairs
 
 
 def test_frames_are_found_without_decoding_the_clip(packs):
@@ -20,16 +21,18 @@ def test_frames_are_found_without_decoding_the_clip(packs):
     assert len({picture.tobytes() for picture in every}) > 6
 
 
-def test_packs_keep_to_their_size(tmp_path):
-    writer = PackWriter(tmp_path, 40_960)
-    for number in range(5):
-        writer.add(f"clip{number}", {".mp4": bytes(9000), ".safetensors": b"", ".json": b"{}"})
-    writer.close()
-    sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
-    assert len(sizes) == 2 and max(sizes) <= 40_960
-    assert {clip.key for clip in read_packs(tmp_path)} == {f"clip{number}" for number in range(5)}
-    with pytest.raises(ValueError, match="more than the pack size"):
-        writer.add("large", {".mp4": bytes(50_000)})
+def test_a_pack_gets_its_name_when_it_is_complete(tmp_path):
+    clips = [(f"clip{number}", {".safetensors": b"", ".json": b"{}"}) for number in range(3)]
+    write_pack(tmp_path / "clips-00000.tar", clips)
+    assert {clip.key for clip in read_packs(tmp_path)} == {"clip0", "clip1", "clip2"}
+
+    def broken():
+        yield clips[0]
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        write_pack(tmp_path / "clips-00001.tar", broken())
+    assert [clip.key for clip in read_packs(tmp_path)] == ["clip0", "clip1", "clip2"]
 
 
 def test_selection_and_frequencies(packs):
@@ -44,7 +47,9 @@ def test_selection_and_frequencies(packs):
 def dataset(packs, face_model=None, **changes):
     clips, weights = select_clips(read_packs(packs), [], {}, {})
     drawing = {name: changes.pop(name) for name in ("seed", "second_source", "batch_size") if name in changes}
-    return PairDataset(clips, weights, PairMaker(64, 96, face_model, **changes), **{"seed": 3, **drawing})
+    return PairDataset(
+        clips, weights, PairMaker("face", (64, 64), 96, face_model, **changes), **{"seed": 3, **drawing}
+    )
 
 
 def test_pairs_are_repeatable_and_differ(packs):
@@ -98,6 +103,6 @@ def test_ranks_see_disjoint_items():
 
 
 def test_validation_pairs_start_at_frame_zero(packs):
-    pairs = list(fixed_pairs(read_packs(packs), 32, 68, per_clip=2))
+    pairs = list(fixed_pairs(read_packs(packs), "face", (32, 32), 68, per_clip=2))
     assert len(pairs) == 8 and {pair["frame"] for pair in pairs} <= set(range(3, 12))
     assert pairs[0]["source"].shape == (3, 32, 32) and pairs[0]["source_keypoints"].shape == (68, 2)

@@ -23,13 +23,13 @@ from adaat_hf import (
     retarget,
 )
 from adaat_hf.evaluation.speech_motion import correlations, evaluate, open_clips
+from adaat_hf.preparation.clips import encode_clip
 from adaat_hf.processing.sound import encode_sound
 from adaat_hf.training.motion_data import MotionDataset, clips_with_sound
 from adaat_hf.training.motion_losses import MotionLosses, energy_score
 from adaat_hf.training.motion_targets import find_blinks, motion_targets
 from adaat_hf.training.motion_trainer import MotionArguments, MotionTrainer
-from adaat_hf.training.packs import FACTS, SOUND, TENSORS, VIDEO, PackWriter, read_packs
-from adaat_hf.training.preparation import encode_clip
+from adaat_hf.training.packs import FACTS, SOUND, TENSORS, VIDEO, read_packs, write_pack
 
 
 FPS, SECONDS = 25, 3.0
@@ -46,7 +46,7 @@ def loudness(random: np.random.Generator, rate: int) -> np.ndarray:
 def talking_packs(tmp_path_factory, face_model):
     """Sixteen clips whose jaw opens with the loudness of a hum, and one without sound."""
     folder = tmp_path_factory.mktemp("talking")
-    writer = PackWriter(folder, 100_000_000)
+    clips = {}
     still = demo_motion(face_model, seconds=0.1, fps=10).coefficients.frames(torch.tensor([0]))
     for number in range(17):
         seeds = [np.random.default_rng(number) for _ in range(2)]
@@ -72,8 +72,8 @@ def talking_packs(tmp_path_factory, face_model):
         }
         if number == 16:
             del parts[SOUND]
-        writer.add(f"clip_{number:02d}", parts)
-    writer.close()
+        clips[f"clip_{number:02d}"] = parts
+    write_pack(folder / "clips-00000.tar", clips.items())
     return folder
 
 

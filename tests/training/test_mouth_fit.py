@@ -14,8 +14,8 @@ from safetensors.torch import save as save_tensors
 
 from adaat_hf import ARKIT_EXPRESSIONS, AdaATGenerator, FaceCoefficients
 from adaat_hf.models.mouth_interior import START
-from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter
-from adaat_hf.training.preparation import encode_clip
+from adaat_hf.preparation.clips import encode_clip
+from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, write_pack
 
 
 SKIN, INSIDE = np.array([200, 160, 120]), np.array([96, 40, 48])
@@ -38,16 +38,12 @@ def speaker(face_model, tmp_path):
         frames.append(picture)
     tensors = {"points": points, "visibility": torch.ones(12, 96), **vars(face)}
     (tmp_path / "packs").mkdir()
-    writer = PackWriter(tmp_path / "packs", 10_000_000)
-    writer.add(
-        "speaker",
-        {
-            VIDEO: encode_clip(frames, Fraction(10), 4),
-            TENSORS: save_tensors({name: value.contiguous() for name, value in tensors.items()}),
-            FACTS: json.dumps({"frames": 12, "fps": 10.0}).encode(),
-        },
-    )
-    writer.close()
+    parts = {
+        VIDEO: encode_clip(frames, Fraction(10), 4),
+        TENSORS: save_tensors({name: value.contiguous() for name, value in tensors.items()}),
+        FACTS: json.dumps({"frames": 12, "fps": 10.0}).encode(),
+    }
+    write_pack(tmp_path / "packs" / "clips-00000.tar", [("speaker", parts)])
     return tmp_path / "packs"
 
 

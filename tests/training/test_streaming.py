@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from adaat_hf.training.checkpoints import CheckpointError
 from adaat_hf.training.image_pairs import to_parquet
-from adaat_hf.training.packs import PackWriter, read_packs
+from adaat_hf.training.packs import read_packs, write_pack
 from adaat_hf.training.streaming import POSITION, StreamedDataset, clip_stream, list_shards
 from adaat_hf.training.trainer import Trainer
 
@@ -21,12 +21,13 @@ from adaat_hf.training.trainer import Trainer
 def shards(packs, tmp_path_factory):
     """The miniature clips, two in each of four packs."""
     folder = tmp_path_factory.mktemp("shards")
-    writer = PackWriter(folder, 10_000_000)
-    for copy in range(2):
-        for number, clip in enumerate(read_packs(packs)):
-            writer.add(f"{clip.key}_{copy}", {suffix: clip.read(suffix) for suffix in clip.spans})
-            if number % 2:
-                writer.close()
+    clips = [
+        (f"{clip.key}_{copy}", {suffix: clip.read(suffix) for suffix in clip.spans})
+        for copy in range(2)
+        for clip in read_packs(packs)
+    ]
+    for number in range(4):
+        write_pack(folder / f"clips-{number:05d}.tar", clips[2 * number : 2 * number + 2])
     assert len(list(folder.glob("*.tar"))) == 4
     return folder
 

@@ -23,7 +23,7 @@ from adaat_hf.training.checkpoints import CheckpointError
 from adaat_hf.training.loading import LostWorkerError, load_batches
 from adaat_hf.training.networks import build_discriminator, build_generator
 from adaat_hf.training.objectives import NonFiniteLossError
-from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, PackWriter, read_packs
+from adaat_hf.training.packs import FACTS, TENSORS, VIDEO, read_packs, write_pack
 from adaat_hf.training.publishing import write_pipeline
 from adaat_hf.training.records import read_rows
 from adaat_hf.training.report import write_report
@@ -219,11 +219,10 @@ def test_empty_splits_are_refused(backbone, tmp_path):
 
 
 def test_validation_data_without_a_usable_pair_is_refused_before_training(packs, backbone, tmp_path):
-    writer = PackWriter(tmp_path, 10_000_000)
     clip = read_packs(packs)[0]
     hidden = {name: torch.zeros_like(value) for name, value in clip.tensors().items()}
-    writer.add("hidden", {VIDEO: clip.read(VIDEO), TENSORS: save(hidden), FACTS: clip.read(FACTS)})
-    writer.close()
+    parts = {VIDEO: clip.read(VIDEO), TENSORS: save(hidden), FACTS: clip.read(FACTS)}
+    write_pack(tmp_path / "clips-00000.tar", [("hidden", parts)])
     lpips = str(backbone / "alexnet.safetensors")
     with pytest.raises(ValueError, match="There is no usable pair in the validation data"):
         Trainer(arguments(packs, backbone, tmp_path / "out", validation_data=str(tmp_path), lpips_backbone=lpips))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..processing.pickled_arrays import read_pickled_arrays
 from ..processing.plain_arrays import read_plain_arrays
 from .body_coefficients import BodyCoefficients
 from .body_joints import FACE_NAMES, NUM_JOINTS, NUM_POINTS
@@ -142,7 +143,7 @@ def read_smpl_motion(path: str | Path) -> SMPLMotion:
     """Read a sequence of SMPL poses.
 
     Args:
-        path (`str` or `Path`): An npz of one of these kinds. iPER's `pose_shape.npz`: `cams` (T, 3), `pose` (T, 72),
+        path (`str` or `Path`): An npz, or a pickle with nothing but arrays in it, of one of these kinds. iPER's `pose_shape.npz` or `.pkl`: `cams` (T, 3), `pose` (T, 72),
             `shape` (T, 10), y down; or the three side by side as `smpls` (T, 85). AMASS: `poses` (T, 72, 156 or 165),
             `trans` (T, 3), `betas`, `mocap_framerate`, z up. Arguments of `smplx`: `global_orient` (T, 3), `body_pose`
             (T, 63 or 69), `transl`, `betas`, y up. The hands' joints are not used.
@@ -154,7 +155,8 @@ def read_smpl_motion(path: str | Path) -> SMPLMotion:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"SMPL sequence {str(path)!r} does not exist.")
-    arrays = read_plain_arrays(path, SMPLFileError)
+    read = read_pickled_arrays if path.suffix == ".pkl" else read_plain_arrays
+    arrays = read(path, SMPLFileError)
     if "smpls" in arrays:
         joined = _array(arrays, "smpls", (85,), path)
         arrays |= {"cams": joined[:, :3], "pose": joined[:, 3:75], "shape": joined[:, 75:]}

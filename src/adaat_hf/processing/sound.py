@@ -129,7 +129,6 @@ class SoundReader:
                 samples, skip = _skip(block, skip)
                 yield samples
 
-
     def _first_time(self) -> float:
         with self._open() as container:
             frame = next(_decodable(container), None)

@@ -12,7 +12,7 @@ from ..models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 
 
 # Settings of one task that would have no effect on the other.
-FOR_FACES = ("inner_face_weight", "eyes_mouth_weight", "mouth_interior_weight", "keep", "exclude", "sampling")
+FOR_FACES = ("inner_face_weight", "eyes_mouth_weight", "mouth_interior_weight")
 FOR_PERSONS = ("body_weight", "dyed")
 
 
@@ -24,8 +24,7 @@ class TrainingArguments:
     Args that control the data:
         output_dir (`str`): Where checkpoints, logs and the trained model go.
         task (`str`): `"face"` (pairs of frames of a clip) or `"person"` (pairs of pictures of a person).
-        train_data (`list[str]`): Folders of packs (scripts/prepare_clips.py), or of picture pairs
-            (scripts/prepare_people.py, scripts/prepare_deepfashion.py).
+        train_data (`list[str]`): Folders of packs (`adaat prepare`), or of picture pairs (scripts/prepare_people.py).
         streaming (`bool`): Read `train_data` from front to back: packs or parquet files, also by pattern or address
             (`hf://datasets/org/name/train-00000.tar`); several shards per process and worker mix best.
         validation_data (`str`, *optional*): Such a folder with other identities.
@@ -35,12 +34,12 @@ class TrainingArguments:
             `{origin: {generated: 0.3}}`.
         resolution (`int` or `[int, int]`): Side of the pictures, or their height and width.
         augment (`bool`): Colour, mirror and placement changes, the same for source and driving picture.
-        hard_pairs (`float`): Probability of choosing, among candidate driving frames, the one that differs most: in half
-            of the cases by its key points, otherwise by how far eyes and mouth are open.
+        hard_pairs (`float`): Probability of choosing, among candidate driving frames, the one that differs most: of persons
+            by the pose, of faces in half of the cases by its key points, otherwise by how far eyes and mouth are open.
         fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
         second_source (`float`): Share of batches with a second source picture; needs `model.multi_source`.
         dyed (`float`): Share of pairs of persons with quite different colours.
-    `exclude`, `keep`, `sampling`, `hard_pairs` and `fitted_keypoints` are for faces, `dyed` for persons.
+    `exclude`, `keep`, `sampling` and `hard_pairs` are for clips, `fitted_keypoints` for faces, `dyed` for persons.
     Args that control the model:
         network (`str`), model (`dict`): Preset and changed fields; see [`AdaATConfig.from_preset`].
         discriminator (`dict`): Fields of [`AdaATDiscriminatorConfig`].

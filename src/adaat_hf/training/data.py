@@ -1,29 +1,20 @@
-"""Pairs of frames of one clip: a source and a driving picture with their key points."""
+"""Which clips are drawn how often, and endless items of them, read at random."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
-from torchvision.transforms.v2 import functional as T
 
-from ..control.coefficients import FaceCoefficients
-from ..control.face_model import AdaATFaceModel
-from ..processing.keypoints import FACE96, LOWER_LIDS, UPPER_LIDS
-from .augmentation import FACE_PLACEMENT, augment
-from .items import DamagedItemError, as_item, first_sound_item, has_second_source, warn_once
-from .packs import Clip, PackedClip, to_tensor
+from .items import first_sound_item, has_second_source
+from .packs import Clip, PackedClip
+from .pair_maker import PairMaker
 
 
-# Driving frames among which the most different one is looked for.
-CANDIDATES = 8
 # Clips whose landmarks (some 100 kB each) stay in memory.
 CACHED_CLIPS = 512
-COEFFICIENTS = ("identity", "offset", "expression", "rotation", "scale", "translation", "valid")
 
 
 def select_clips(
@@ -61,74 +52,6 @@ def is_selected(clip: Clip, exclude: list[str], keep: Mapping[str, list[str]]) -
     """Whether a clip passes `exclude` and `keep`; see [`select_clips`]."""
     named = any(part in clip.key for part in exclude)
     return not named and all(clip.facts.get(name) in values for name, values in keep.items())
-
-
-class PairMaker:
-    """Draws training items from clips.
-
-    Items are dictionaries: `source` (3, S, S), or (2, 3, S, S) with a second source, and `driving` (3, S, S) in [0, 1];
-    `source_keypoints`, `driving_keypoints` (K, 2) in [-1, 1] and `source_visibility`, `driving_visibility` (K,), the
-    source's with a leading 2 where it has two pictures.
-
-    Args:
-        resolution (`int`): Side of the pictures.
-        num_keypoints (`int`): Leading key points of the 96-point layout that are returned.
-        face_model (`AdaATFaceModel`, *optional*): Needed for `fitted_keypoints`.
-        augment, hard_pairs, fitted_keypoints: see [`TrainingArguments`].
-    """
-
-    def __init__(
-        self,
-        resolution: int,
-        num_keypoints: int,
-        face_model: AdaATFaceModel | None = None,
-        *,
-        augment: bool = True,
-        hard_pairs: float = 0.5,
-        fitted_keypoints: float = 0.0,
-    ) -> None:
-        self.resolution, self.num_keypoints = resolution, num_keypoints
-        self.face_model = face_model if fitted_keypoints else None
-        self.augment, self.hard_pairs, self.fitted = augment, hard_pairs, fitted_keypoints
-
-    def item(
-        self, clip: Clip, tensors: dict[str, Tensor], second_source: bool, random: np.random.Generator
-    ) -> dict[str, Tensor]:
-        """Frames of a clip, whose `tensors` were read, as one item."""
-        source, driving = self._choose_frames(tensors, random)
-        chosen = [driving, source]
-        if second_source:
-            chosen.append(int(random.choice(_usable(tensors))))
-        pictures = torch.stack([to_tensor(frame) for frame in clip.frames(chosen)])
-        points = tensors["points"][chosen].clone()
-        if self.face_model is not None and random.random() < self.fitted:
-            points[0] = self._fitted(tensors, driving)
-        side = pictures.shape[-1]
-        points = points / (side - 1) * 2 - 1
-        visibility = tensors["visibility"][chosen].clone()
-        if self.augment:
-            pictures, points, visibility = augment(pictures, points, visibility, FACE96.mirror, FACE_PLACEMENT, random)
-        if side != self.resolution:
-            pictures = T.resize(pictures, [self.resolution, self.resolution], antialias=True).clamp(0, 1)
-        return as_item(pictures, points[:, : self.num_keypoints], visibility[:, : self.num_keypoints])
-
-    def _choose_frames(self, tensors: dict[str, Tensor], random: np.random.Generator) -> tuple[int, int]:
-        usable = _usable(tensors)
-        first = int(random.choice(usable))
-        candidates = random.choice(usable, CANDIDATES)
-        if random.random() >= self.hard_pairs:
-            return first, int(candidates[0])
-        start, ends = tensors["points"][first], tensors["points"][candidates]
-        if random.random() < 0.5:
-            distance = (ends - start).norm(dim=-1).mean(1)
-        else:
-            distance = (_openings(ends) - _openings(start)).abs().amax(1)
-        return first, int(candidates[int(distance.argmax())])
-
-    def _fitted(self, tensors: dict[str, Tensor], frame: int) -> Tensor:
-        assert self.face_model is not None
-        whole = FaceCoefficients(**{name: tensors[name] for name in COEFFICIENTS})
-        return whole.frames(torch.tensor([frame])).project(self.face_model)[0]
 
 
 class PairDataset(Dataset):
@@ -170,16 +93,6 @@ class PairDataset(Dataset):
         return self.maker.item(self.clips[index], self._tensors(index), second_source, random)
 
 
-def _usable(tensors: dict[str, Tensor]) -> np.ndarray:
-    """Numbers of the frames with a face."""
-    return tensors["visibility"].any(1).nonzero().flatten().numpy()
-
-
-def _openings(points: Tensor) -> Tensor:
-    """How far eyes and mouth are open, (..., 8), in the unit of points (..., 96, 2)."""
-    return (points[..., UPPER_LIDS, :] - points[..., LOWER_LIDS, :]).norm(dim=-1)
-
-
 class RangeSampler(Sampler[int]):
     """Item numbers from `start` to `stop`, every `step`-th: what one process of a (resumed) run sees."""
 
@@ -191,33 +104,3 @@ class RangeSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self.numbers)
-
-
-def fixed_pairs(
-    clips: Iterable[Clip], resolution: int, num_keypoints: int, per_clip: int = 1
-) -> Iterator[dict[str, Any]]:
-    """Validation pairs: frame 0 as the source and frames spread over the rest of the clip as driving pictures."""
-    for clip in clips:
-        try:
-            yield from _fixed_pairs_of(clip, resolution, num_keypoints, per_clip)
-        except DamagedItemError as error:
-            warn_once(f"Validation data is left out: {error}")
-
-
-def _fixed_pairs_of(clip: Clip, resolution: int, num_keypoints: int, per_clip: int) -> Iterator[dict[str, Any]]:
-    tensors = clip.tensors()
-    usable = tensors["visibility"].any(1)
-    count = len(usable)
-    numbers = [n for n in np.linspace(count // 4, count - 1, 4).astype(int)[-per_clip:] if usable[n]]
-    if not usable[0] or not numbers:
-        return
-    pictures = [to_tensor(frame) for frame in clip.frames([0, *numbers])]
-    side = pictures[0].shape[-1]
-    for number, picture in zip(numbers, pictures[1:], strict=True):
-        pair = torch.stack([pictures[0], picture])
-        if side != resolution:
-            pair = T.resize(pair, [resolution, resolution], antialias=True).clamp(0, 1)
-        points = tensors["points"][[0, int(number)], :num_keypoints] / (side - 1) * 2 - 1
-        visibility = tensors["visibility"][[0, int(number)], :num_keypoints]
-        item = as_item(pair.flip(0), points.flip(0), visibility.flip(0))
-        yield {**item, "key": clip.key, "frame": int(number)}

@@ -12,9 +12,9 @@ from ..control.coefficients import FaceCoefficients
 from ..control.face_model import AdaATFaceModel
 from ..models.configuration_motion import EMOTIONS, AdaATMotionConfig
 from ..processing.feature_extraction_adaat import FLOOR_DB, MIDDLE_DB, SPREAD_DB, AdaATFeatureExtractor, measure_level
-from .data import COEFFICIENTS
 from .motion_targets import MotionTargets, motion_targets
 from .packs import PackedClip
+from .pair_maker import COEFFICIENTS
 
 
 # Targets have this many frames per second, a divisor of the model's internal rate.

@@ -1,10 +1,10 @@
-"""Packs: tar files (WebDataset layout) of prepared clips, written with a size limit and read at random."""
+"""Packs: tar files (WebDataset layout) of prepared clips, read at random or from front to back."""
 
 import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,6 +14,7 @@ from typing import Any
 import av
 import fsspec
 import numpy as np
+import PIL.Image
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -24,7 +25,9 @@ from .items import DamagedItemError
 
 
 VIDEO, SOUND, TENSORS, FACTS = ".mp4", ".flac", ".safetensors", ".json"
-REQUIRED = {VIDEO, TENSORS, FACTS}
+REQUIRED = {TENSORS, FACTS}
+# Keys are names up to the first dot.
+PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Clip:
         raise NotImplementedError
 
     def tensors(self) -> dict[str, Tensor]:
-        """Landmarks and face-model coefficients; see [`adaat_hf.training.preparation`].
+        """Key points and the control model's coefficients; see [`adaat_hf.preparation.clips`].
 
         Raises:
             DamagedItemError: if they cannot be read.
@@ -66,6 +69,9 @@ class Clip:
         """
         wanted = list(numbers)
         found: dict[int, np.ndarray] = {}
+        if names := self.facts.get(PICTURES):
+            with self._named("its pictures"):
+                return [_read_picture(self.read(names[number])) for number in wanted]
         with self._named("its frames"), av.open(io.BytesIO(self.read(VIDEO))) as container:
             stream = container.streams.video[0]
             stream.thread_count = 1
@@ -77,7 +83,7 @@ class Clip:
     def _named(self, part: str) -> Iterator[None]:
         try:
             yield
-        except (av.FFmpegError, SafetensorError, OSError, ValueError, IndexError) as error:
+        except (av.FFmpegError, SafetensorError, OSError, SyntaxError, ValueError, LookupError) as error:
             raise DamagedItemError(
                 f"Clip {self.key!r} of {str(self.pack)!r} is damaged, {part} cannot be read ({error})."
             ) from error
@@ -121,6 +127,11 @@ class LoadedClip(Clip):
         return self.parts[suffix]
 
 
+def _read_picture(content: bytes) -> np.ndarray:
+    with PIL.Image.open(io.BytesIO(content)) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
 def _seek_frame(container: Any, stream: Any, number: int) -> np.ndarray:
     time = round(number / (stream.average_rate * stream.time_base))
     container.seek(time, stream=stream, backward=True)
@@ -140,7 +151,7 @@ def read_packs(folder: str | Path) -> list[PackedClip]:
     packs = sorted(Path(folder).glob("*.tar"))
     if not packs:
         pairs = (Path(folder) / "metadata.jsonl").is_file()
-        advice = "it holds pairs of pictures: task: person" if pairs else "make some with scripts/prepare_clips.py"
+        advice = "it holds pairs of pictures: task: person" if pairs else "make some with `adaat prepare`"
         raise FileNotFoundError(f"There is no pack (*.tar) in {str(folder)!r}; {advice}.")
     clips = [clip for pack in packs for clip in _read_pack(pack)]
     if not clips:
@@ -154,7 +165,7 @@ def _read_pack(pack: Path) -> Iterator[PackedClip]:
     try:
         with tarfile.open(pack) as archive:
             for member in archive:
-                key, suffix = os.path.splitext(member.name)
+                key, suffix = split_name(member.name)
                 spans.setdefault(key, {})[suffix] = (member.offset_data, member.size)
                 if suffix == FACTS:
                     content = archive.extractfile(member)
@@ -174,69 +185,38 @@ def stream_pack(name: str) -> Iterator[LoadedClip]:
         name (`str`): A path, or an address that `fsspec` opens (`hf://datasets/...`, `https://...`).
     """
     with fsspec.open(name, "rb") as file, tarfile.open(fileobj=file, mode="r|") as archive:
-        members = ((*os.path.splitext(member.name), archive.extractfile(member)) for member in archive)
+        members = ((*split_name(member.name), archive.extractfile(member)) for member in archive)
         for key, group in groupby(members, key=lambda member: member[0]):
             parts = {suffix: content.read() for _, suffix, content in group if content is not None}
             if REQUIRED <= parts.keys():
                 yield LoadedClip(key, Path(name), json.loads(parts[FACTS]), parts)
 
 
-class PackWriter:
-    """Append clips to numbered tar files of limited size; a pack gets its name when it is complete.
+def split_name(name: str) -> tuple[str, str]:
+    """Key and suffix of a member's name, which meet at its first dot, as WebDataset has it."""
+    folder, slash, file = name.rpartition("/")
+    key, dot, suffix = file.partition(".")
+    return folder + slash + key, dot + suffix
+
+
+def write_pack(path: Path, clips: Iterable[tuple[str, Mapping[str, bytes]]]) -> Path:
+    """Write clips to a tar file, which gets its name when it is complete and on the disk.
 
     Args:
-        folder (`Path`): Where the packs go.
-        limit (`int`): Most bytes per pack.
-        stem (`str`, *optional*, defaults to `"clips"`): Packs are called `<stem>-00000.tar` and so on.
+        path (`Path`): `*.tar`.
+        clips (`Iterable[tuple[str, Mapping[str, bytes]]]`): Key and parts by suffix of each; one after the other in memory.
     """
-
-    def __init__(self, folder: Path, limit: int, stem: str = "clips") -> None:
-        self.folder, self.limit, self.stem = folder, limit, stem
-        self.keys: list[str] = []
-        self._archive: tarfile.TarFile | None = None
-        self._size = 0
-
-    @property
-    def _partial(self) -> Path:
-        return self.folder / f".{self.stem}.part"
-
-    def add(self, key: str, parts: dict[str, bytes]) -> Path | None:
-        """Append a clip; returns the pack that was completed first to make room, if any."""
-        size = sum(_in_blocks(len(content), tarfile.BLOCKSIZE) + tarfile.BLOCKSIZE for content in parts.values())
-        if _archive_size(size) > self.limit:
-            raise ValueError(f"Clip {key!r} takes {size} bytes, more than the pack size of {self.limit}.")
-        finished = (
-            self.close() if self._archive is not None and _archive_size(self._size + size) > self.limit else None
-        )
-        if self._archive is None:
-            self._archive = tarfile.open(self._partial, "w")
-        for suffix, content in parts.items():
-            member = tarfile.TarInfo(key + suffix)
-            member.size = len(content)
-            self._archive.addfile(member, io.BytesIO(content))
-        self._size += size
-        self.keys.append(key)
-        return finished
-
-    def close(self) -> Path | None:
-        """Complete the open pack, if any, and return it."""
-        if self._archive is None:
-            return None
-        self._archive.close()
-        numbers = [int(pack.stem.rpartition("-")[2]) for pack in self.folder.glob(f"{self.stem}-*.tar")]
-        path = self.folder / f"{self.stem}-{max(numbers, default=-1) + 1:05d}.tar"
-        self._partial.replace(path)
-        self._archive, self._size = None, 0
-        return path
-
-
-def _in_blocks(length: int, block: int) -> int:
-    return -(-length // block) * block
-
-
-def _archive_size(members: int) -> int:
-    """Size of a tar file whose members, with their headers, take `members` bytes."""
-    return _in_blocks(members + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE)
+    partial = path.with_name(f".{path.name}.part")
+    with open(partial, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for key, parts in clips:
+                for suffix, content in parts.items():
+                    member = tarfile.TarInfo(key + suffix)
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+        file.flush()
+        os.fsync(file.fileno())
+    return partial.replace(path)
 
 
 def to_tensor(frame: np.ndarray) -> Tensor:

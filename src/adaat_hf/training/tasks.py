@@ -12,10 +12,11 @@ from ..control.face_model import AdaATFaceModel
 from ..models.limbs import body_coverage
 from ..processing.body_keypoints import BODY18
 from .arguments import TrainingArguments
-from .data import PairDataset, PairMaker, fixed_pairs, is_selected, select_clips
-from .image_pairs import ImagePairDataset
+from .data import PairDataset, is_selected, select_clips
+from .image_pairs import METADATA, ImagePairDataset
 from .losses import feature_weights, stressed
 from .packs import LoadedClip, read_packs
+from .pair_maker import PairMaker, fixed_pairs
 from .streaming import StreamedDataset, clip_stream, pair_stream
 
 
@@ -36,20 +37,22 @@ class Task(Protocol):
         ...
 
 
-class FaceTask:
-    """Frames of clips; see [`PairDataset`]."""
+class _ClipTask:
+    """Frames of prepared clips; see [`PairDataset`] and, for streams, [`StreamedDataset`]."""
 
     def __init__(
         self, args: TrainingArguments, num_keypoints: int, face_model: AdaATFaceModel | None, processes: int
     ) -> None:
         self.args, self.num_keypoints = args, num_keypoints
         self.maker = PairMaker(
-            args.size[0],
+            args.task,
+            args.size,
             num_keypoints,
             face_model,
             augment=args.augment,
             hard_pairs=args.hard_pairs,
             fitted_keypoints=args.fitted_keypoints,
+            dyed=args.dyed,
         )
         self.dataset: Dataset = self._stream() if args.streaming else self._clips(processes)
 
@@ -77,7 +80,12 @@ class FaceTask:
 
     def validation_pairs(self) -> Iterator[dict[str, Any]]:
         """See [`fixed_pairs`]."""
-        return fixed_pairs(read_packs(str(self.args.validation_data)), self.args.size[0], self.num_keypoints)
+        clips = read_packs(str(self.args.validation_data))
+        return fixed_pairs(clips, self.args.task, self.args.size, self.num_keypoints)
+
+
+class FaceTask(_ClipTask):
+    """Faces in clips."""
 
     def loss_weights(self, batch: dict[str, Tensor]) -> Tensor | None:
         """Eyes and mouth."""
@@ -85,10 +93,32 @@ class FaceTask:
         return feature_weights(batch["driving_keypoints"], height, width, self.args.eyes_mouth_weight)
 
 
-class PersonTask:
-    """Pictures of persons; see [`ImagePairDataset`]."""
+class _StressedBody:
+    """What the losses on persons stress."""
+
+    args: TrainingArguments
+
+    def loss_weights(self, batch: dict[str, Tensor]) -> Tensor | None:
+        """Where the body is to be."""
+        if not self.args.body_weight:
+            return None
+        region = body_coverage(batch["driving_keypoints"], batch["driving_visibility"], *batch["driving"].shape[2:])
+        return stressed(region, self.args.body_weight)
+
+
+class PersonClipTask(_StressedBody, _ClipTask):
+    """Persons in clips, and DeepFashion's pictures as `adaat prepare` packs them."""
+
+
+class PersonPictureTask(_StressedBody):
+    """Folders and parquet files of picture pairs; see [`ImagePairDataset`]."""
 
     def __init__(self, args: TrainingArguments, processes: int) -> None:
+        chosen = [name for name in ("exclude", "keep", "sampling") if getattr(args, name)]
+        if chosen:
+            raise ValueError(
+                f"{chosen[0]} is {getattr(args, chosen[0])}, but {args.train_data[0]!r} holds pairs without facts."
+            )
         self.args = args
         folders = [] if args.streaming else [Path(folder) for folder in args.train_data]
         pairs = ImagePairDataset(
@@ -108,12 +138,11 @@ class PersonTask:
         """All pairs of the validation folder."""
         return ImagePairDataset([Path(str(self.args.validation_data))], self.args.size, augment=False).fixed()
 
-    def loss_weights(self, batch: dict[str, Tensor]) -> Tensor | None:
-        """Where the body is to be."""
-        if not self.args.body_weight:
-            return None
-        region = body_coverage(batch["driving_keypoints"], batch["driving_visibility"], *batch["driving"].shape[2:])
-        return stressed(region, self.args.body_weight)
+
+def _holds_pictures(name: str) -> bool:
+    """Whether training data is a folder or parquet file of picture pairs, not packs of clips."""
+    folder = Path(name)
+    return name.endswith(".parquet") or (folder / METADATA).is_file() or any(folder.glob("*.parquet"))
 
 
 def open_task(
@@ -134,6 +163,8 @@ def open_task(
     expected = "18 (bodies)" if args.task == "person" else "68 to 96 (faces)"
     if (num_keypoints == BODY18.count) != (args.task == "person"):
         raise ValueError(f"The task is {args.task!r}, but the network has {num_keypoints} key points, not {expected}.")
-    if args.task == "person":
-        return PersonTask(args, processes)
-    return FaceTask(args, num_keypoints, face_model, processes)
+    if args.task == "face":
+        return FaceTask(args, num_keypoints, face_model, processes)
+    if any(map(_holds_pictures, args.train_data)):
+        return PersonPictureTask(args, processes)
+    return PersonClipTask(args, num_keypoints, None, processes)

@@ -1,0 +1,100 @@
+"""Who makes the shards: processes of one machine, or a Ray cluster."""
+
+import os
+import pickle
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+
+from .shards import Made, ShardTask, prepare_shard
+
+
+class EngineError(OSError):
+    """The work could not be finished; the message says why and how to go on."""
+
+
+def run_in_processes(tasks: Sequence[ShardTask], workers: int) -> Iterator[Made]:
+    """Make shards in processes of this machine, each on one core.
+
+    Args:
+        tasks (`Sequence[ShardTask]`): Work items.
+        workers (`int`): Processes; 0 for one per core.
+
+    Raises:
+        EngineError: if a process dies.
+    """
+    count = min(workers or os.cpu_count() or 1, len(tasks))
+    if not count:
+        return
+    # Forking a process that has run torch is not safe.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        jobs = [pool.submit(prepare_shard, task) for task in tasks]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise EngineError(
+                "A worker process died, often for lack of memory. What is finished is kept: start the same command again,"
+                " perhaps with fewer workers."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on for hours, beside those of the run that takes over."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def run_on_ray(tasks: Sequence[ShardTask], address: str, workers: int) -> Iterator[Made]:
+    """Make shards on a Ray cluster through Ray Data, each on one core; shards of a machine that is lost are made again elsewhere.
+
+    Every machine needs this library, and the input and output under the same paths.
+
+    Args:
+        tasks (`Sequence[ShardTask]`): Work items.
+        address (`str`): Of the cluster, as `ray start` shows it; `"auto"` for one that runs on this machine.
+        workers (`int`): Most shards at a time; 0 for all cores of the cluster.
+
+    Raises:
+        ImportError: if Ray is not installed.
+        EngineError: if there is no cluster at that address, or a shard fails.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ImportError("Preparing on a cluster needs Ray Data: pip install 'adaat-hf[ray]'.") from error
+    if not tasks:
+        return
+    try:
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise EngineError(
+            f"There is no Ray cluster at {address!r} ({error}); start one with `ray start --head`."
+        ) from error
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    rows = ray.data.from_items([{"task": pickle.dumps(task)} for task in tasks], override_num_blocks=len(tasks))
+    made = rows.map(_prepare_row, num_cpus=1, compute=ray.data.TaskPoolStrategy(workers or None))
+    try:
+        for row in made.iter_rows():
+            yield pickle.loads(row["made"])
+    except ray.exceptions.RayError as error:
+        raise EngineError(f"The cluster could not finish; start the same command again. It says: {error}") from error
+    finally:
+        ray.shutdown()
+
+
+def _prepare_row(row: dict[str, bytes]) -> dict[str, bytes]:
+    """A work item of Ray Data, whose columns hold bytes of this library's own making."""
+    return {"made": pickle.dumps(prepare_shard(pickle.loads(row["task"])))}
