@@ -3,12 +3,19 @@
 import os
 import pickle
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
+from typing import TypeVar
+
+import torch
 
 from .shards import Made, ShardTask, prepare_shard
+
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 class EngineError(OSError):
@@ -20,17 +27,32 @@ def run_in_processes(tasks: Sequence[ShardTask], workers: int) -> Iterator[Made]
 
     Args:
         tasks (`Sequence[ShardTask]`): Work items.
-        workers (`int`): Processes; 0 for one per core.
+        workers (`int`): Processes; 0 for one per core, 1 for this one.
+
+    Raises:
+        EngineError: if a process dies.
+    """
+    yield from side_by_side(prepare_shard, tasks, workers)
+
+
+def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+    """Do the same with many items in processes of this machine, each on one thread, results as they come.
+
+    Args:
+        work (`Callable`): A function of a module.
+        tasks (`Sequence`): Items.
+        workers (`int`): Processes; 0 for one per core, 1 for this one.
 
     Raises:
         EngineError: if a process dies.
     """
     count = min(workers or os.cpu_count() or 1, len(tasks))
-    if not count:
+    if count < 2:
+        yield from map(work, tasks)
         return
     # Forking a process that has run torch is not safe.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
-        jobs = [pool.submit(prepare_shard, task) for task in tasks]
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+        jobs = [pool.submit(work, task) for task in tasks]
         try:
             for job in as_completed(jobs):
                 yield job.result()
@@ -43,9 +65,9 @@ def run_in_processes(tasks: Sequence[ShardTask], workers: int) -> Iterator[Made]
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+def _start_worker() -> None:
     """A worker whose parent was killed would go on for hours, beside those of the run that takes over."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
     parent = parent_process()
 
     def wait() -> None:
@@ -97,4 +119,5 @@ def run_on_ray(tasks: Sequence[ShardTask], address: str, workers: int) -> Iterat
 
 def _prepare_row(row: dict[str, bytes]) -> dict[str, bytes]:
     """A work item of Ray Data, whose columns hold bytes of this library's own making."""
+    torch.set_num_threads(1)
     return {"made": pickle.dumps(prepare_shard(pickle.loads(row["task"])))}

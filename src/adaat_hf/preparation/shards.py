@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 import av
 
-from ..training.packs import FACTS, SOUND, TENSORS, VIDEO, write_pack
+from ..training.packs import FACTS, SOUND, TENSORS, VIDEO, split_name, write_pack
 from .clips import prepare_clip
 from .settings import PreparationSettings
 from .sources import ClipSource, UnusableClip
@@ -61,7 +62,7 @@ class Receipt:
         name (`str`): Split and name.
         sha256 (`str`): Of the tar file; empty if none of its clips could be used, so that there is no file.
         bytes (`int`): Its size.
-        clips (`dict[str, dict]`): By key: `sha256` of its parts, `frames`, `seconds`, `subject`, `video`, `clip`, and `pairs`
+        clips (`dict[str, dict]`): By key: `sha256` of its parts, `frames`, `seconds`, `person`, `subject`, `video`, `clip`, and `pairs`
             where they are published.
         left_out (`dict[str, str]`): Why other clips of the work item were left out.
     """
@@ -182,6 +183,28 @@ def _read_parts(folder: Path, key: str) -> dict[str, bytes]:
     return {suffix: path.read_bytes() for suffix in suffixes if (path := folder / f"{key}{suffix}").is_file()}
 
 
+def read_clips(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The clips of a shard, also of one that is damaged: what follows a damaged header is found again."""
+    parts: dict[str, bytes] = {}
+    current = ""
+    try:
+        with tarfile.open(path, ignore_zeros=True) as archive:
+            for member in archive:
+                key, suffix = split_name(member.name)
+                content = archive.extractfile(member)
+                if content is None:
+                    continue
+                if key != current and parts:
+                    yield current, parts
+                    parts = {}
+                current = key
+                parts[suffix] = content.read()
+    except (tarfile.TarError, OSError, EOFError, UnicodeError, ValueError):
+        pass
+    if parts:
+        yield current, parts
+
+
 def describe(parts: dict[str, bytes]) -> dict[str, Any]:
     """What a receipt says of a clip."""
     facts = json.loads(parts[FACTS])
@@ -190,7 +213,7 @@ def describe(parts: dict[str, bytes]) -> dict[str, Any]:
         "frames": facts["frames"],
         "seconds": round(facts["frames"] / facts["fps"], 3),
     }
-    entry |= {name: facts[name] for name in ("subject", "video", "clip") if name in facts}
+    entry |= {name: facts[name] for name in ("person", "subject", "video", "clip") if name in facts}
     return entry | ({"pairs": len(facts["pairs"])} if "pairs" in facts else {})
 
 

@@ -48,7 +48,8 @@ class ClipSource:
         start (`float`, *optional*, defaults to 0): Where the stretch begins, in seconds.
         end (`float`, *optional*): Where it ends; with the video by default.
         box ([`PublishedBox`], *optional*): What is cut out; the subject that is found by default.
-        facts (`dict`, *optional*): What is known about it: `subject`, `video`, `clip`, and whatever an index says.
+        facts (`dict`, *optional*): What is known about it: `person`, `subject` (a person in the same clothes), `video`,
+            `clip`, and whatever an index says.
         smpl (`Path`, *optional*): Published SMPL coefficients of the whole clip.
         poses (`tuple`, *optional*): Published key points of pictures, one [`PosedImage`] for each.
     """

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..control.body_fitting import BodyFitter
@@ -184,6 +183,5 @@ class PersonSubject:
 
 @cache
 def open_subject(settings: PreparationSettings) -> Subject:
-    """Detector and fitter of a process, which prepares one clip after the other on one thread."""
-    torch.set_num_threads(1)
+    """Detector and fitter of a process, which prepares one clip after the other."""
     return FaceSubject(settings) if settings.kind == "face" else PersonSubject(settings)

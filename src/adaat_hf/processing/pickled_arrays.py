@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core import multiarray
+from numpy._core import multiarray, numeric
 
 from .plain_arrays import MAX_ARRAY_BYTES
 
 
 # What a pickled dictionary of arrays needs; `numpy.core` is the name of `numpy._core` before numpy 2.
-ALLOWED = {
+ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     **{
-        (f"numpy.{core}.multiarray", name): getattr(multiarray, name)
+        (f"numpy.{core}.{module.__name__.rpartition('.')[2]}", name): getattr(module, name)
         for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
+        for module, name in ((multiarray, "_reconstruct"), (multiarray, "scalar"), (numeric, "_frombuffer"))
     },
 }
 

@@ -56,7 +56,13 @@ def _source(subject: str, split: str, pairs: list[ImagePair], files: dict[str, P
     images = {image.file: image for pair in pairs for image in (pair.source, pair.target)}
     names = list(images)
     chosen = [[names.index(pair.source.file), names.index(pair.target.file)] for pair in pairs]
-    facts = {"subject": subject, "clip": subject, "video": subject, "pairs": chosen}
+    facts: dict[str, Any] = {
+        "person": subject[:-2],
+        "subject": subject,
+        "clip": subject,
+        "video": subject,
+        "pairs": chosen,
+    }
     return ClipSource(
         make_key(subject, f"{split}/{subject}"), split, tuple(files[name] for name in names), len(names),
         facts=facts, poses=tuple(images.values()),

@@ -70,7 +70,8 @@ def _read_subset(subset: str, folder: Path, videos: dict[str, Path], listing: Li
                 continue
             found = next((videos[n] for n in (f"{subset}_{video}", video, _youtube_id(address)) if n in videos), None)
             clip = f"{subset}_{name}"
-            facts = {"clip": clip, "video": video, "subject": _subject(subset, video), "address": address}
+            speaker = _subject(subset, video)
+            facts = {"clip": clip, "video": video, "person": speaker, "subject": speaker, "address": address}
             sources.append(
                 ClipSource(
                     make_key(clip, clip),

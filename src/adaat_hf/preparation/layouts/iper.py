@@ -51,7 +51,7 @@ def _read_list(folder: Path, name: str) -> list[str]:
 
 def _segments(folder: Path, clip: str, split: str, videos: dict[str, Path], max_frames: int) -> list[ClipSource]:
     actor, *rest = clip.split("/")
-    facts = {"clip": clip, "video": clip, "subject": actor, "clothes": "/".join([actor, *rest[:1]])}
+    facts = {"clip": clip, "video": clip, "person": actor, "subject": "/".join([actor, *rest[:1]])}
     smpl = next((p for name in SMPL if (p := folder / "smpls" / clip / name).is_file()), None)
     key = make_key(clip.replace("/", "_"), clip)
     for images in IMAGES:

@@ -89,5 +89,5 @@ def _source(row: dict[str, Any], videos: dict[str, Path]) -> ClipSource:
         start / fps,
         end / fps,
         PublishedBox(left, top, right, bottom, float(row["height"]), float(row["width"])),
-        {"clip": name, "video": video, "subject": person or video},
+        {"clip": name, "video": video, "person": person or video, "subject": person or video},
     )
