@@ -172,3 +172,19 @@ def files(tmp_path_factory, astronaut, face_model, body_model):
     (folder / "pose.json").write_text(json.dumps(wave.coefficients.project(body_model)[3].tolist()))
     names = ("photo.png", "driver.mp4", "motion.safetensors", "voice.wav", "wave.safetensors", "pose.json")
     return {name.split(".")[0]: str(folder / name) for name in names} | {"figure": str(FIGURE_SAMPLE)}
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory):
+    """Random VGG16 and AlexNet weights in the form of the ImageNet files, small in value."""
+    import torchvision
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("backbones")
+    torch.manual_seed(0)
+    for name in ("vgg16", "alexnet"):
+        features = getattr(torchvision.models, name)(weights=None).features
+        save_file(
+            {f"features.{key}": value for key, value in features.state_dict().items()}, folder / f"{name}.safetensors"
+        )
+    return folder

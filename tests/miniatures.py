@@ -81,18 +81,18 @@ def make_hdtf(folder: Path, astronaut: np.ndarray) -> Path:
     """Clips of three speakers; a crop, a resolution and a video are missing, one video is named by its YouTube id."""
     lists = folder / "HDTF_dataset"
     lists.mkdir(parents=True)
-    faces = [portrait(astronaut, shift) for shift in range(0, 100, 2)]
+    faces = [portrait(astronaut, shift) for shift in range(50)]
     write_video(folder / "RD_Radio1.mp4", faces, sound=True)
     write_video(folder / "AmyKlobuchar1.mp4", [face[:, ::-1].copy() for face in faces], sound=True)
     write_video(folder / "raw" / "xyzxyzxyzxy.mp4", [np.roll(face, 20, 0) for face in faces])
     (lists / "RD_video_url.txt").write_text(
-        "Radio1 https://www.youtube.com/watch?v=CPCoMyuBRM0\nRadio2 https://www.youtube.com/watch?v=uBWJJvynXpA&t=6s\n"
+        "Radio1 https://www.youtube.com/watch?v=CPCoMyuBRM0\nRadio9 https://www.youtube.com/watch?v=uBWJJvynXpA&t=6s\n"
     )
-    (lists / "RD_annotion_time.txt").write_text("Radio1.mp4 00:00-00:01  00:01-00:02\nRadio2.mp4 00:00-00:01\n\n")
+    (lists / "RD_annotion_time.txt").write_text("Radio1.mp4 00:00-00:01  00:01-00:02\nRadio9.mp4 00:00-00:01\n\n")
     (lists / "RD_crop_wh.txt").write_text(
-        "Radio1_0.mp4 40 480 20 480\nRadio1_1.mp4 40 480 20 480\nRadio2_0.mp4 0 500 0 500\n"
+        "Radio1_0.mp4 40 480 20 480\nRadio1_1.mp4 40 480 20 480\nRadio9_0.mp4 0 500 0 500\n"
     )
-    (lists / "RD_resolution.txt").write_text("Radio1.mp4 600\nRadio2.mp4 720\n")
+    (lists / "RD_resolution.txt").write_text("Radio1.mp4 600\nRadio9.mp4 720\n")
     (lists / "WDA_video_url.txt").write_text(
         "AmyKlobuchar1 https://www.youtube.com/watch?v=aaa\nAndyKim https://www.youtube.com/watch?v=xyzxyzxyzxy&t=6s\n"
     )

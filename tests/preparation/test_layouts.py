@@ -47,7 +47,7 @@ def test_hdtf(tmp_path, astronaut):
         "lists are for 600 lines, the video has 300"
     )
     reasons = {entry.name: entry.reason for entry in listing.missing}
-    assert "no video" in reasons["RD_Radio2_0"] and "no crop" in reasons["WDA_AmyKlobuchar1_1"]
+    assert "no video" in reasons["RD_Radio9_0"] and "no crop" in reasons["WDA_AmyKlobuchar1_1"]
     assert "no resolution" in reasons["WDA_ChrisCoons_0"]
     assert listing.listed["unreadable"] == 2 and listing.listed["train"] + listing.listed["test"] == 5
     tested = {source.facts["person"] for source in listing.sources if source.split == "test"}

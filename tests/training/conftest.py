@@ -67,22 +67,6 @@ def packs(tmp_path_factory, face_model):
 
 
 @pytest.fixture(scope="session")
-def backbone(tmp_path_factory):
-    """Random VGG16 and AlexNet weights in the form of the ImageNet files, small in value."""
-    import torchvision
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("backbones")
-    torch.manual_seed(0)
-    for name in ("vgg16", "alexnet"):
-        features = getattr(torchvision.models, name)(weights=None).features
-        save_file(
-            {f"features.{key}": value for key, value in features.state_dict().items()}, folder / f"{name}.safetensors"
-        )
-    return folder
-
-
-@pytest.fixture(scope="session")
 def pairs(tmp_path_factory, standing_pose):
     """A folder of pairs of drawn persons: two subjects with three pictures each, and every ordered pair of them."""
     folder = tmp_path_factory.mktemp("pairs")

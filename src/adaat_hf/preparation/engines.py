@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,6 +15,7 @@ import torch
 from .shards import Made, ShardTask, prepare_shard
 
 
+REACH_SECONDS = 10.0
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -48,7 +50,13 @@ def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], workers:
     """
     count = min(workers or os.cpu_count() or 1, len(tasks))
     if count < 2:
-        yield from map(work, tasks)
+        threads = torch.get_num_threads()
+        # Sums over other numbers of threads differ in the last bits.
+        torch.set_num_threads(1)
+        try:
+            yield from map(work, tasks)
+        finally:
+            torch.set_num_threads(threads)
         return
     # Forking a process that has run torch is not safe.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
@@ -100,8 +108,9 @@ def run_on_ray(tasks: Sequence[ShardTask], address: str, workers: int) -> Iterat
     if not tasks:
         return
     try:
+        _reach(address)
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise EngineError(
             f"There is no Ray cluster at {address!r} ({error}); start one with `ray start --head`."
         ) from error
@@ -115,6 +124,13 @@ def run_on_ray(tasks: Sequence[ShardTask], address: str, workers: int) -> Iterat
         raise EngineError(f"The cluster could not finish; start the same command again. It says: {error}") from error
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise unless something answers at `HOST:PORT`, for which Ray itself would wait many minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and "://" not in address:
+        socket.create_connection((host, int(port)), REACH_SECONDS).close()
 
 
 def _prepare_row(row: dict[str, bytes]) -> dict[str, bytes]:

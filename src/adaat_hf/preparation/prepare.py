@@ -1,5 +1,6 @@
 """Prepare a whole data set: list, plan, make shards side by side, write the manifest."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,7 @@ def prepare_dataset(
                 for made in engine:
                     receipts[made.receipt.name] = made.receipt
                     frames, seconds = frames + made.frames, seconds + made.seconds
+            shutil.rmtree(output / PARTS)
             return PreparationReport(write_manifest(output, plan, receipts.values()), frames, seconds)
     except Timeout as error:
         raise ValueError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from filelock import FileLock
 
 from ..training.packs import FACTS, SOUND, TENSORS, VIDEO, split_name, write_pack
 from .clips import prepare_clip
@@ -125,16 +126,21 @@ def finished_receipt(output: Path, name: str) -> Receipt | None:
 
 def prepare_shard(task: ShardTask) -> Made:
     """Make a shard, unless it is there and intact; clips that an interrupted run finished are taken over."""
-    receipt = finished_receipt(task.output, task.name)
-    if receipt is not None:
-        return Made(receipt)
-    start = time.perf_counter()
     task.parts.mkdir(parents=True, exist_ok=True)
+    # On a cluster, a worker of a run that was killed may still be at it.
+    with FileLock(task.parts.with_suffix(".lock")):
+        receipt = finished_receipt(task.output, task.name)
+        made = Made(receipt) if receipt is not None else _make(task)
+        shutil.rmtree(task.parts, ignore_errors=True)
+        return made
+
+
+def _make(task: ShardTask) -> Made:
+    start = time.perf_counter()
     ready = {path.name.removesuffix(FACTS) for path in task.parts.glob(f"*{FACTS}")}
     reasons = {source.key: _prepare_part(source, task) for source in task.sources}
     receipt = _pack(task, {key: reason for key, reason in reasons.items() if reason is not None})
     receipt.write(task.output)
-    shutil.rmtree(task.parts)
     made = sum(clip["frames"] for key, clip in receipt.clips.items() if key not in ready)
     return Made(receipt, time.perf_counter() - start, made)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from torch import Tensor
+from transformers.utils import logging
 
 from ..control.body_fitting import BodyFitter
 from ..control.body_model import load_body_model
@@ -184,4 +185,5 @@ class PersonSubject:
 @cache
 def open_subject(settings: PreparationSettings) -> Subject:
     """Detector and fitter of a process, which prepares one clip after the other."""
+    logging.disable_progress_bar()
     return FaceSubject(settings) if settings.kind == "face" else PersonSubject(settings)
