@@ -102,6 +102,27 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{str(path)!r} is damaged ({error}); the command that made it writes it again.") from error
 
 
+def terms(folders: Iterable[str]) -> list[str]:
+    """What the manifests of training data say about its origin, for model cards; nothing of data without a manifest.
+
+    Args:
+        folders (`Iterable[str]`): Of shards, `<data set>/<split>`, or single shards.
+    """
+    found: dict[Path, str] = {}
+    for name in folders:
+        for folder in (Path(name), *Path(name).parents[:2]):
+            if (folder / MANIFEST).is_file() and folder not in found:
+                manifest = read_manifest(folder)
+                split = manifest["splits"].get("train", {})
+                address = f" ({manifest['address']})" if manifest["address"] else ""
+                licences = "".join(f" {count} clips: {name}." for name, count in manifest["licences_of_clips"].items())
+                found[folder] = (
+                    f"**{manifest['title']}**{address}: {split.get('prepared', 0)} {split.get('unit', 'clips')} to train."
+                    f" Licence: {manifest['licence']}{licences} Consent: {manifest['consent']}"
+                )
+    return list(found.values())
+
+
 def summary(manifest: dict[str, Any]) -> str:
     """A table of the splits, as Markdown."""
     columns = ("published", "listed", "prepared", "missing", "left_out", "segments", "frames", "seconds", "subjects")

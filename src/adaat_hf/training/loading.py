@@ -1,5 +1,6 @@
 """Batches of a run from where it stands."""
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ def load_batches(trainer: "Trainer") -> Iterator[dict[str, Tensor]]:
     left = (args.max_steps - trainer.step) * args.gradient_accumulation_steps
     batches = iter(_open_loader(trainer, left))
     while left:
+        asked = time.monotonic()
         try:
             batch = next(batches)
         except StopIteration:
@@ -42,6 +44,7 @@ def load_batches(trainer: "Trainer") -> Iterator[dict[str, Tensor]]:
                 f"A data worker died, often for lack of memory ({error}). The newest checkpoint is intact: start the"
                 " same command again, perhaps with a lower num_workers."
             ) from error
+        trainer.record.waited(time.monotonic() - asked)
         positions = batch.pop(POSITION).tolist() if POSITION in batch else []
         if not batch:
             continue

@@ -12,6 +12,7 @@ from ..bundled import bundled_path
 from ..hub.cards import card_text, make_card
 from ..hub.publishing import CARD, INDEX
 from ..models.modeling_adaat import AdaATGenerator
+from ..preparation.manifest import terms
 from .arguments import TrainingArguments
 from .checkpoints import replace_folder
 from .records import SCORES, SETTINGS, SURROUNDINGS, read_rows
@@ -76,6 +77,7 @@ def _card(folder: Path, args: TrainingArguments, pipeline: str, repository: str)
         f"Data: {', '.join(f'`{name}`' for name in settings['train_data'])}. All parts but the generator are those of `{bundled}`,"
         " whose licence is stated; the training data may add terms of its own.",
     ]
+    parts += terms(args.train_data)
     if (folder / CURVES).is_file():
         parts.append(f"![losses, scores and speed]({CURVES})")
     parts.append("```yaml\n" + yaml.safe_dump(settings, sort_keys=False).rstrip() + "\n```")

@@ -51,6 +51,7 @@ class RunRecord:
         self.folder, self.accelerator, self.args = folder, accelerator, args
         self._bar: Any = None
         self._mark = (0, 0.0)
+        self._waited = 0.0
 
     @contextmanager
     def running(self, step: int) -> Iterator["RunRecord"]:
@@ -74,6 +75,10 @@ class RunRecord:
             for tracker in self.accelerator.trackers:
                 tracker.finish()
 
+    def waited(self, seconds: float) -> None:
+        """Count time in which the step had to wait for its data; `data_share` is its share of the whole."""
+        self._waited += seconds
+
     def step(self, step: int, losses: dict[str, Tensor], rates: dict[str, float], samples: int) -> None:
         """Count a step; every `logging_steps` its losses (means over processes) are recorded."""
         self._bar.update()
@@ -83,7 +88,9 @@ class RunRecord:
         values = dict(zip(losses, gathered.mean(0).tolist(), strict=True))
         since, started = self._mark
         self._mark = (step, time.monotonic())
-        values["images_per_second"] = (step - since) * samples / (self._mark[1] - started)
+        elapsed = self._mark[1] - started
+        values["images_per_second"] = (step - since) * samples / elapsed
+        values["data_share"], self._waited = self._waited / elapsed, 0.0
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()})
         self._log(METRICS, step, values | rates, "")
 

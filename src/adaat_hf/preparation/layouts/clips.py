@@ -9,13 +9,17 @@ from ...video import VideoError, VideoReader
 from ..sources import VIDEO_SUFFIXES, ClipSource, LayoutError, Listing, Missing, divide, make_key
 
 
+SPLITS = ("train", "val", "validation", "test")
+
+
 def list_clips(folder: Path, index: Path | None, max_frames: int, max_fps: float) -> Listing:
     """Videos below a folder, and pictures grouped by their name up to the last underscore.
 
     Args:
         folder (`Path`): Searched recursively.
         index (`Path`, *optional*): csv whose column `file` holds paths relative to the index; its other columns become facts of
-            the clips. `split` says where a clip belongs (`"train"` by default), `subject` who is in it.
+            the clips. `split` says where a clip belongs: by default the folder below `folder` that is called as a split, else
+            `"train"`. `subject` says who is in it.
         max_frames (`int`): Longer videos are divided.
         max_fps (`float`): Rate to which faster videos are thinned out.
 
@@ -35,10 +39,9 @@ def list_clips(folder: Path, index: Path | None, max_frames: int, max_fps: float
             listing.count(source.split)
             listing.sources.append(source)
     for file in sorted(rows.keys() - {path.resolve() for path in folder.rglob("*")}):
-        listing.count(rows[file].get("split") or "train")
-        listing.missing.append(
-            Missing(file.name, rows[file].get("split") or "train", "The index names it; there is no such file.")
-        )
+        split = rows[file].get("split") or "train"
+        listing.count(split)
+        listing.missing.append(Missing(file.name, split, "The index names it; there is no such file."))
     if not listing.sources and not listing.missing:
         raise LayoutError(f"There is no video and no group of pictures below {str(folder)!r}.")
     return listing
@@ -63,7 +66,8 @@ def _source(folder: Path, path: Path, files: tuple[Path, ...], row: dict[str, st
     name = path.relative_to(folder).as_posix()
     facts = {**row, "clip": name, "video": name, "subject": row.get("subject") or name, "source_file": files[0].name}
     facts.pop("split", None)
-    return ClipSource(make_key(path.stem, name), row.get("split") or "train", files, len(files), facts=facts)
+    split = row.get("split") or next((part for part in path.relative_to(folder).parts[:1] if part in SPLITS), "train")
+    return ClipSource(make_key(path.stem, name), split, files, len(files), facts=facts)
 
 
 def _read_index(index: Path) -> dict[Path, dict[str, str]]:
