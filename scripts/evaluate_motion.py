@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[train]"]
 # ///
-"""Score a motion model on held-out talking clips (packs of scripts/prepare_clips.py) beside methods that learn nothing.
+"""Score a motion model on held-out talking clips (packs of `adaat prepare clips`) beside methods that learn nothing.
 
     python scripts/evaluate_motion.py --model bundled/face --title "speakers that training never saw" \\
         --clips data/speech/unseen data/faces/val

@@ -39,7 +39,7 @@ PRIOR = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generator", type=Path, required=True, help="folder of the generator")
-    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="folders of packs (prepare_clips.py)")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="folders of packs (adaat prepare)")
     parser.add_argument("--exclude", nargs="*", default=[], help="clips left out, by a part of their key")
     parser.add_argument("--output", type=Path, required=True, help="folder for the generator")
     args = parser.parse_args()

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from adaat_hf.processing.backends import open_body_detector
+from adaat_hf.training.image_pairs import to_parquet
 from adaat_hf.training.motion_pairs import prepare_motion
 from adaat_hf.training.people import People, prepare_people
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, required=True, help="YAML: subjects, and who is held out")
     parser.add_argument("--output", type=Path, required=True, help="folder for the splits train and validation")
     parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
+    parser.add_argument("--parquet", action="store_true", help="also write each split as one parquet file, for streaming")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 176), metavar=("HEIGHT", "WIDTH"))
     args = parser.parse_args()
     people = People.from_yaml(args.people)
@@ -30,6 +32,8 @@ def main() -> None:
     prepare = prepare_motion if args.clips else prepare_people
     counts, left_out = prepare(args.input, args.output, detector, people, tuple(args.size))
     (args.output / "left_out.csv").write_text("".join(f'{name},"{why}"\n' for name, why in sorted(left_out.items())))
+    for split in counts if args.parquet else ():
+        to_parquet(args.output / split, args.output / f"{split}.parquet")
     print(f"{counts['train']} pairs to train, {counts['validation']} held out, {len(left_out)} names left out")
 
 

@@ -4,7 +4,7 @@
 # ///
 """Train the landmarker from a YAML file, with MediaPipe as the teacher of whole pictures.
 
-The folders under `scenes` are labelled on the way; for faces, packs (scripts/prepare_clips.py) bring landmarks of crops.
+The folders under `scenes` are labelled on the way; for faces, packs (`adaat prepare`) bring landmarks of crops.
 
     python scripts/train_landmarker.py --config scripts/configs/landmarker.yaml --teacher face_landmarker.task
     python scripts/train_landmarker.py --config scripts/configs/body_landmarker.yaml --teacher pose_landmarker_full.task

@@ -4,7 +4,7 @@
 # ///
 """Train the motion model, which turns speech into motion of the face, from a YAML file; interrupted runs continue.
 
-python scripts/prepare_clips.py --input talking_clips/ --output data/speech/train --landmarker mediapipe:FILE
+adaat prepare clips --input talking_clips/ --output data/speech --detector mediapipe:FILE
 accelerate launch scripts/train_motion.py --config scripts/configs/motion.yaml
 """
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from adaat_hf.cli import _parser
+from adaat_hf.preparation.catalogue import CATALOGUE
 
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -46,3 +47,9 @@ def test_every_page_is_in_the_navigation():
     text = (ROOT / "mkdocs.yml").read_text()
     for page in [*PAGES, *(ROOT / "docs" / "api").glob("*.md")]:
         assert f" {page.relative_to(ROOT / 'docs').as_posix()}\n" in text, page.name
+
+
+def test_terms_of_data_sets_are_those_of_manifests():
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    for facts in CATALOGUE.values():
+        assert f"| {facts.title} | {facts.licence} | {facts.consent} |" in text

@@ -68,6 +68,8 @@ def test_commands_parse():
         "demo",
         "serve",
         "push",
+        "prepare",
+        "verify",
     }
     for command in commands:
         _parser().parse_args(command.split())

@@ -56,7 +56,7 @@ CATALOGUE: dict[str, DatasetFacts] = {
         "https://github.com/svip-lab/impersonator",
         "person",
         (256, 256),
-        "No licence is stated with the downloads; taken as for research only. The SMPL coefficients are under SMPL's own licence.",
+        "We know of no licence text: taken as for research only. The SMPL coefficients are under SMPL's own licence.",
         "30 actors, filmed for the data set.",
         {"train": 185, "test": 21},
     ),

@@ -121,8 +121,7 @@ def read_pairs(folder: str | Path) -> list[ImagePair]:
     path = Path(folder) / METADATA
     if not path.is_file():
         packs = any(Path(folder).glob("*.tar"))
-        made = "scripts/prepare_people.py or prepare_deepfashion.py"
-        advice = "it holds packs of clips: task: face" if packs else f"make it with {made}"
+        advice = "it holds packs of clips" if packs else "make it with scripts/prepare_people.py"
         raise FileNotFoundError(f"There is no {METADATA} in {str(folder)!r}; {advice}.")
     pairs = [ImagePair.from_row(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     if not pairs:

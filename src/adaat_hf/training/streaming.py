@@ -55,7 +55,7 @@ def _clips(shards: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def pair_stream(names: Sequence[str]) -> IterableDataset:
-    """Pairs of pictures from parquet files (scripts/prepare_deepfashion.py --parquet)."""
+    """Pairs of pictures from parquet files (scripts/prepare_people.py --parquet)."""
     shards = list_shards(names, ".parquet")
     rows = load_dataset("parquet", data_files={"train": shards}, split="train", streaming=True)
     return rows.decode(False)
