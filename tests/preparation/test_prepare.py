@@ -287,6 +287,15 @@ def test_a_full_disk_is_not_taken_for_a_broken_clip(own_clips, tmp_path, monkeyp
     assert prepare(own_clips, tmp_path / "out").manifest["splits"]["train"]["prepared"] == 8
 
 
+def test_a_source_that_has_gone_ends_the_run_and_is_not_taken_for_a_broken_clip(own_clips, tmp_path):
+    listing = list_dataset("clips", own_clips, SETTINGS)
+    own_clips.rename(tmp_path / "unmounted")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        prepare_dataset("clips", listing, tmp_path / "out", SETTINGS, workers=1)
+    (tmp_path / "unmounted").rename(own_clips)
+    assert prepare(own_clips, tmp_path / "out").manifest["splits"]["train"]["prepared"] == 8
+
+
 def full_disk(source, settings):
     raise OSError(28, "No space left on device")
 

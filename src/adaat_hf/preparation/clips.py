@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
-from ..processing.images import load_image
+from ..processing.images import ImageError, load_image
 from ..processing.sound import SoundError, encode_sound, load_sound
 from ..training.packs import FACTS, SOUND, TENSORS, VIDEO
 from ..video import VideoError, VideoReader
@@ -42,6 +42,7 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
 
     Raises:
         UnusableClip: if the clip is damaged or does not show the subject.
+        FileNotFoundError: if a file has gone since it was listed, as when a disk is lost.
     """
     if source.poses:
         return prepare_pictures(source)
@@ -49,7 +50,7 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
         reel = _open(source, settings)
         frame, height = _frame(source, settings, reel)
         crops = [frame.cut(picture) for picture in reel]
-    except (VideoError, OSError, SyntaxError) as error:
+    except (VideoError, ImageError) as error:
         raise UnusableClip(str(error)) from error
     if len(crops) < 2:
         raise UnusableClip("it has fewer than two frames")

@@ -2,7 +2,6 @@
 
 import io
 import json
-from pathlib import Path
 
 import PIL.Image
 import torch
@@ -27,14 +26,16 @@ def prepare_pictures(source: ClipSource) -> dict[str, bytes]:
 
     Raises:
         UnusableClip: if no pair is left.
+        OSError: if a picture has gone since it was listed.
     """
     pictures: dict[str, bytes] = {}
     numbers: dict[int, int] = {}
     unusable = []
     for number, file in enumerate(source.files):
+        content = file.read_bytes()
         try:
-            content = _read(file)
-        except (OSError, SyntaxError, UnusableClip) as error:
+            content = _without_margins(content, file.suffix.lower())
+        except (OSError, SyntaxError, UnusableClip, PIL.Image.DecompressionBombError) as error:
             unusable.append(f"{file.name}: {error}")
             continue
         numbers[number] = len(pictures)
@@ -54,9 +55,8 @@ def prepare_pictures(source: ClipSource) -> dict[str, bytes]:
     return {**pictures, TENSORS: save_tensors(tensors), FACTS: json.dumps(facts).encode()}
 
 
-def _read(file: Path) -> bytes:
-    """An encoded picture of 256x176 pixels: the file as it is, or the middle of a square one."""
-    content = file.read_bytes()
+def _without_margins(content: bytes, suffix: str) -> bytes:
+    """An encoded picture of 256x176 pixels: as it is, or the middle of a square one."""
     with PIL.Image.open(io.BytesIO(content)) as picture:
         picture.load()
         if picture.size == (WIDTH, HEIGHT):
@@ -66,7 +66,7 @@ def _read(file: Path) -> bytes:
                 f"it is {picture.width}x{picture.height}, expected {WIDTH}x{HEIGHT} or {HEIGHT}x{HEIGHT}"
             )
         buffer = io.BytesIO()
-        kind = "PNG" if file.suffix.lower() == ".png" else "JPEG"
+        kind = "PNG" if suffix == ".png" else "JPEG"
         options = {} if kind == "PNG" else {"quality": 100, "subsampling": 0}
         picture.convert("RGB").crop((MARGIN, 0, MARGIN + WIDTH, HEIGHT)).save(buffer, kind, **options)
         return buffer.getvalue()

@@ -22,7 +22,7 @@ from .layouts.voxceleb import list_voxceleb
 from .manifest import summary, write_manifest
 from .plan import make_plan
 from .settings import PreparationSettings
-from .shards import LEFT_OUT, PARTS, Receipt, ShardTask, read_receipt
+from .shards import LEFT_OUT, PARTS, Receipt, ShardTask
 from .sources import Listing
 
 
@@ -141,12 +141,14 @@ def _progress(output: Path, tasks: list[ShardTask], device: str) -> Iterator[Non
     """A bar that follows what all workers, wherever they are, leave in the output folder."""
     stop = threading.Event()
     names = {task.name: len(task.sources) for task in tasks}
+    finished: set[str] = set()
     with tqdm(total=sum(names.values()), desc=f"preparing on {device}", unit="clip", smoothing=0.02) as bar:
 
         def look() -> None:
-            finished = sum(count for name, count in names.items() if read_receipt(output, name) is not None)
+            finished.update(name for name in names if name not in finished and (output / f"{name}.json").is_file())
             waiting = sum(1 for suffix in (FACTS, LEFT_OUT) for _ in (output / PARTS).glob(f"*/*/[!.]*{suffix}"))
-            bar.update(min(finished + waiting, bar.total) - bar.n)
+            done = sum(names[name] for name in finished) + waiting
+            bar.update(min(done, bar.total) - bar.n)
 
         def watch() -> None:
             while not stop.wait(LOOK_SECONDS):

@@ -107,8 +107,9 @@ def verify_dataset(
     names = list(plan.shards) if plan is not None else []
     receipts = [receipt for name in names if (receipt := read_receipt(folder, name)) is not None]
     finished = [receipt for receipt in receipts if receipt.sha256]
-    shown = max(1, -(-SHOWN // max(1, len(finished))))
-    jobs = [(folder, receipt, shown) for receipt in finished]
+    # Spread over the shards, so that many of them take no more memory than few.
+    step, shown = max(1, len(finished) // SHOWN), -(-SHOWN // max(1, len(finished)))
+    jobs = [(folder, receipt, shown if n % step == 0 else 0) for n, receipt in enumerate(finished)]
     found = side_by_side(check_shard, jobs, workers)
     bar = tqdm(found, total=len(jobs), desc="verifying on cpu", unit="shard")
     checks = sorted(bar, key=lambda check: check.receipt.name)
