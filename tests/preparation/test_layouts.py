@@ -107,7 +107,7 @@ def test_own_clips(tmp_path, astronaut):
     write_video(folder / "b" / "first.mp4", [portrait(astronaut, n) for n in range(5)])
     (folder / "damaged.mp4").write_bytes(b"no video")
     (tmp_path / "index.csv").write_text(
-        "file,split,subject,licence\nclips/a/first.mp4,test,anna,CC BY 4.0\nclips/lost.mp4,,ben,\n"
+        "file,split,subject,licence\nclips/a/first.mp4,test,anna,CC BY 4.0\nclips/lost.mp4,,ben,\nother/clip.mp4,,cleo,\n"
     )
     listing = list_clips(folder, tmp_path / "index.csv", 4, 30.0)
     assert listing.listed == {"test": 1, "train": 3}

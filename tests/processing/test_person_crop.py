@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adaat_hf.processing.person_crop import PersonBox, cut_person, person_box, shift_inside
+from adaat_hf.processing.person_crop import PersonBox, cut_person, fit_inside, person_box, shift_inside
 
 
 def test_the_box_has_the_shape_and_holds_all_visible_points(standing_pose):
@@ -40,3 +40,11 @@ def test_points_beyond_the_picture_keep_a_box_where_they_are():
     shown = np.array([[5.0, -30.0], [30.0, 35.0]])
     assert shift_inside(box, 200, 200, shown) == PersonBox(0, -30, 60, 80)
     assert shift_inside(box, 200, 200, shown + [0, 40]) == PersonBox(0, 0, 60, 80)
+
+
+def test_a_box_that_is_larger_than_the_picture_shrinks_until_little_of_it_is_border():
+    box = PersonBox(-200, 300, 550, 800)
+    fitted = fit_inside(box, 720, 400, 0.12)
+    assert fitted.outside(720, 400) <= 0.12 and fitted.width / fitted.height == pytest.approx(550 / 800)
+    assert 0.85 * 400 < fitted.width < 1.14 * 400 and fitted.top + fitted.height <= 720 + 1e-6
+    assert fit_inside(PersonBox(10, 10, 110, 160), 720, 400, 0.12) == PersonBox(10, 10, 110, 160)

@@ -55,7 +55,7 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
     if len(crops) < 2:
         raise UnusableClip("it has fewer than two frames")
     subject = open_subject(settings)
-    track = subject.follow(crops) if frame.track is None else frame.moved()
+    track = subject.follow(crops) if frame.track is None else subject.in_crop(frame)
     found = float(track.found.mean())
     if found < settings.min_found:
         raise UnusableClip(f"only {found:.0%} of its frames show {subject.name}")

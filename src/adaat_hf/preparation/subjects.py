@@ -17,13 +17,15 @@ from ..processing.backends import open_body_detector, open_landmarker
 from ..processing.body_tracking import track_body
 from ..processing.crop import FaceBox, cut_out, face_box
 from ..processing.face_tracking import track_face
-from ..processing.person_crop import PersonBox, cut_person, inside_picture, person_box, shift_inside
+from ..processing.person_crop import PersonBox, cut_person, fit_inside, inside_picture, person_box, shift_inside
 from ..processing.tracking import Track
 from .settings import PreparationSettings
 from .sources import UnusableClip
 
 
 Box = tuple[float, float, float, float]
+# How much of the crop of a person who is cut off by the picture may show its repeated border.
+MOST_OUTSIDE = 0.12
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,12 @@ class Frame:
     to_crop: np.ndarray | None = None
     track: Track | None = None
 
-    def moved(self) -> Track:
-        """The track in crop pixels."""
+    def moved(self, size: tuple[int, int] | None = None) -> Track:
+        """The track in crop pixels; with the `size` of crops, points beyond them are not seen."""
         assert self.track is not None and self.to_crop is not None
-        points = self.track.points @ self.to_crop[:, :2].T + self.to_crop[:, 2]
-        return Track(points.astype(np.float32), self.track.visibility)
+        points = (self.track.points @ self.to_crop[:, :2].T + self.to_crop[:, 2]).astype(np.float32)
+        seen = self.track.visibility * (1.0 if size is None else inside_picture(points, *size))
+        return Track(points, seen.astype(np.float32))
 
 
 class Subject(Protocol):
@@ -73,6 +76,10 @@ class Subject(Protocol):
 
     def each(self) -> Frame:
         """Cut out the subject of every picture by itself."""
+        ...
+
+    def in_crop(self, frame: Frame) -> Track:
+        """The followed subject in crop pixels."""
         ...
 
     def fit(self, points: Tensor, visibility: Tensor, fps: float) -> dict[str, Tensor]:
@@ -112,6 +119,10 @@ class FaceSubject:
     def each(self) -> Frame:
         """The face of every picture."""
         return Frame(self._cut_still)
+
+    def in_crop(self, frame: Frame) -> Track:
+        """All landmarks, also beyond the crop."""
+        return frame.moved()
 
     def fit(self, points: Tensor, visibility: Tensor, fps: float) -> dict[str, Tensor]:
         """Fields of [`FaceCoefficients`]."""
@@ -153,9 +164,9 @@ class PersonSubject:
         return self._frame(shift_inside(PersonBox(left, top, down * aspect, down), height, width))
 
     def around(self, track: Track, height: int, width: int) -> Frame:
-        """The rectangle around all poses of the clip."""
+        """The rectangle around all poses of the clip, as far as the picture goes."""
         box = person_box(track.points, track.visibility, self.size[1] / self.size[0])
-        return self._frame(shift_inside(box, height, width), track)
+        return self._frame(fit_inside(box, height, width, MOST_OUTSIDE), track)
 
     def whole(self, height: int, width: int) -> Frame:
         """The middle of the picture, of the crops' form."""
@@ -166,6 +177,10 @@ class PersonSubject:
     def each(self) -> Frame:
         """The person of every picture."""
         return Frame(self._cut_still)
+
+    def in_crop(self, frame: Frame) -> Track:
+        """The key points inside the crop."""
+        return frame.moved(self.size)
 
     def fit(self, points: Tensor, visibility: Tensor, fps: float) -> dict[str, Tensor]:
         """Fields of [`BodyCoefficients`]."""

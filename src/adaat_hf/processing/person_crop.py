@@ -90,6 +90,18 @@ def shift_inside(box: PersonBox, height: int, width: int, shown: np.ndarray | No
     return PersonBox(left, top, box.width, box.height)
 
 
+def fit_inside(box: PersonBox, height: int, width: int, most: float) -> PersonBox:
+    """Shrink a box around its centre, and move it, until at most the share `most` of it lies beyond a picture of that size: of
+    somebody who is cut off by the picture a part is shown, not a repeated border."""
+    x, y = box.left + box.width / 2, box.top + box.height / 2
+    for scale in np.linspace(1, 0.1, 91):
+        across, down = box.width * scale, box.height * scale
+        fitted = shift_inside(PersonBox(x - across / 2, y - down / 2, across, down), height, width)
+        if fitted.outside(height, width) <= most:
+            break
+    return fitted
+
+
 def inside_picture(points: np.ndarray, height: int, width: int) -> np.ndarray:
     """Whether points (..., 2) in pixels lie in a picture, (...), bool."""
     return np.all((points > -0.5) & (points < [width - 0.5, height - 0.5]), axis=-1)

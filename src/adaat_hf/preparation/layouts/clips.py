@@ -38,7 +38,8 @@ def list_clips(folder: Path, index: Path | None, max_frames: int, max_fps: float
             source = _source(folder, name, tuple(files), rows.get(files[0].resolve(), {}))
             listing.count(source.split)
             listing.sources.append(source)
-    for file in sorted(rows.keys() - {path.resolve() for path in folder.rglob("*")}):
+    absent = rows.keys() - {path.resolve() for path in folder.rglob("*")}
+    for file in sorted(path for path in absent if path.is_relative_to(folder.resolve())):
         split = rows[file].get("split") or "train"
         listing.count(split)
         listing.missing.append(Missing(file.name, split, "The index names it; there is no such file."))
