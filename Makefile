@@ -24,7 +24,7 @@ docs: $(VENV)/.installed  ## build the documentation into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 test: $(VENV)/.installed  ## run all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 quality: $(VENV)/.installed  ## check style and types
 	$(BIN)/ruff check src tests scripts pipelines spaces

@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--people", type=Path, required=True, help="YAML: subjects, and who is held out")
     parser.add_argument("--output", type=Path, required=True, help="folder for the splits train and validation")
     parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
-    parser.add_argument("--parquet", action="store_true", help="also write each split as one parquet file, for streaming")
+    parser.add_argument(
+        "--parquet", action="store_true", help="also write each split as one parquet file, for streaming"
+    )
     parser.add_argument("--size", type=int, nargs=2, default=(256, 176), metavar=("HEIGHT", "WIDTH"))
     args = parser.parse_args()
     people = People.from_yaml(args.people)

@@ -64,7 +64,12 @@ class PairMaker:
     def item(
         self, clip: Clip, tensors: dict[str, Tensor], second_source: bool, random: np.random.Generator
     ) -> dict[str, Tensor]:
-        """Frames of a clip, whose `tensors` were read, as one item."""
+        """Frames of a clip, whose `tensors` were read, as one item.
+
+        Raises:
+            ValueError: if the clip is of the other task, or of another form than the items.
+        """
+        self.check(clip, tensors)
         source, driving = self._choose_frames(clip, tensors, random)
         chosen = [driving, source]
         if second_source:
@@ -75,7 +80,7 @@ class PairMaker:
             points[0] = self._fitted(tensors, driving)
         points = AdaATImageProcessor.normalize_keypoints(points, *pictures.shape[2:])
         visibility = tensors["visibility"][chosen].clone()
-        if random.random() < self.dyed:
+        if self.dyed and random.random() < self.dyed:
             pictures = dye(pictures, random)
         if self.augment:
             pictures, points, visibility = augment(
@@ -83,6 +88,14 @@ class PairMaker:
             )
         pictures = _resized(pictures, self.size, clip)
         return as_item(pictures, points[:, : self.num_keypoints], visibility[:, : self.num_keypoints])
+
+    def check(self, clip: Clip, tensors: dict[str, Tensor]) -> None:
+        """Raise unless a clip is of this task."""
+        count = tensors["points"].shape[1]
+        if count != self.layout.count:
+            raise ValueError(
+                f"The clips in {str(clip.pack)!r} have {count} key points, expected {self.layout.count} for the task {self.task!r}."
+            )
 
     def _choose_frames(self, clip: Clip, tensors: dict[str, Tensor], random: np.random.Generator) -> tuple[int, int]:
         if pairs := clip.facts.get("pairs"):

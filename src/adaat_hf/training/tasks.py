@@ -1,6 +1,7 @@
 """What differs between the tasks of one training loop: where pairs come from, and which regions the losses stress."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +15,9 @@ from ..processing.body_keypoints import BODY18
 from .arguments import TrainingArguments
 from .data import PairDataset, is_selected, select_clips
 from .image_pairs import METADATA, ImagePairDataset
+from .items import DamagedItemError
 from .losses import feature_weights, stressed
-from .packs import LoadedClip, read_packs
+from .packs import LoadedClip, PackedClip, read_packs
 from .pair_maker import PairMaker, fixed_pairs
 from .streaming import StreamedDataset, clip_stream, pair_stream
 
@@ -60,6 +62,7 @@ class _ClipTask:
         args = self.args
         clips = [clip for folder in args.train_data for clip in read_packs(folder)]
         clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
+        self._check(clips)
         return PairDataset(
             clips,
             weights,
@@ -68,6 +71,13 @@ class _ClipTask:
             second_source=args.second_source,
             batch_size=args.batch_size * processes,
         )
+
+    def _check(self, clips: Sequence[PackedClip]) -> None:
+        """Raise if the first readable clip is of the other task."""
+        for clip in clips:
+            with suppress(DamagedItemError):
+                self.maker.check(clip, clip.tensors())
+                return
 
     def _stream(self) -> Dataset:
         args = self.args
