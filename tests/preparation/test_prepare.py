@@ -144,13 +144,6 @@ def test_new_clips_get_new_shards_and_damaged_shards_are_made_again(own_clips, t
     assert len(after) == len(before) + 1
 
 
-@pytest.mark.slow
-def test_processes_make_the_same_as_one(own_clips, tmp_path):
-    prepare(own_clips, tmp_path / "one")
-    prepare(own_clips, tmp_path / "two", workers=2)
-    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
-
-
 @pytest.fixture
 def cluster():
     """Address of a Ray cluster of two cores on this machine."""
