@@ -67,6 +67,13 @@ def test_a_video_of_another_size_and_rate_gives_the_same_stretch(tmp_path, astro
     assert 30 < float(eyes[0]) < 98 and 30 < float(eyes[1]) < 98
 
 
+def test_no_frame_of_a_faster_video_is_lost(tmp_path, astronaut):
+    listing = list_voxceleb(make_voxceleb(tmp_path / "vox", astronaut), None, 10)
+    source = next(s for s in listing.sources if s.facts["video"] == "bbbbbbbbbbb")
+    clip, _ = prepared(source, dataclasses.replace(FACE, max_frames=10), tmp_path)
+    assert clip.facts["frames"] == 12, "segments are counted at the rate of the lists"
+
+
 def test_a_face_that_has_to_be_found(tmp_path, astronaut):
     write_video(tmp_path / "clips" / "speech.mp4", [portrait(astronaut, 2 * n) for n in range(6)], sound=True)
     (source,) = list_clips(tmp_path / "clips", None, 250, 30).sources

@@ -253,6 +253,15 @@ def test_a_folder_that_was_begun_in_another_way_is_refused(own_clips, tmp_path):
         prepare(own_clips, tmp_path / "out")
 
 
+def test_without_a_single_video_all_that_is_missing_is_named(layouts, tmp_path):
+    shutil.copytree(layouts / "hdtf" / "HDTF_dataset", tmp_path / "lists")
+    assert main(["prepare", "hdtf", "--input", str(tmp_path / "lists"), "--output", str(tmp_path / "out")]) == 0
+    with open(tmp_path / "out" / LEFT_OUT, newline="") as file:
+        assert len(list(csv.DictReader(file))) == 7
+    splits = read_manifest(tmp_path / "out")["splits"]
+    assert sum(split["missing"] for split in splits.values()) == 5 and not any(s["prepared"] for s in splits.values())
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

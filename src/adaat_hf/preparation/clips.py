@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from typing import Any
 
 import av
@@ -96,7 +95,7 @@ def _open(source: ClipSource, settings: PreparationSettings) -> _Reel:
     reader = VideoReader(source.files[0], start=source.start, end=source.end)
     if reader.fps > settings.max_fps:
         reader = VideoReader(source.files[0], settings.max_fps, start=source.start, end=source.end)
-    return _Reel(lambda: islice(reader, settings.max_frames + 1), reader.fps, reader.has_sound)
+    return _Reel(lambda: reader, reader.fps, reader.has_sound)
 
 
 def _frame(source: ClipSource, settings: PreparationSettings, reel: _Reel) -> tuple[Frame, int]:

@@ -128,7 +128,7 @@ def prepare_dataset(
                 for made in engine:
                     receipts[made.receipt.name] = made.receipt
                     frames, seconds = frames + made.frames, seconds + made.seconds
-            shutil.rmtree(output / PARTS)
+            shutil.rmtree(output / PARTS, ignore_errors=True)
             return PreparationReport(write_manifest(output, plan, receipts.values()), frames, seconds)
     except Timeout as error:
         raise ValueError(

@@ -19,7 +19,8 @@ class PreparationSettings:
         control_model (`str`, *optional*): Folder of the face or body model; the bundled one by default.
         crop (`bool`, *optional*, defaults to `True`): Cut out the subject where no box is published; otherwise the clips are
             already framed, and the middle of the whole frames is kept.
-        max_frames (`int`, *optional*, defaults to 250): Longer clips are divided into segments of at most so many frames.
+        max_frames (`int`, *optional*, defaults to 250): Longer clips are divided into segments of at most so many
+            frames, counted at the rate of the data set's lists; a faster video has more in the same time.
         max_fps (`float`, *optional*, defaults to 30): Faster clips are thinned out to this rate.
         min_found (`float`, *optional*, defaults to 0.9): Share of frames that must show the subject.
         quality (`int`, *optional*, defaults to 16): h264 crf of the prepared clips.
