@@ -17,12 +17,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from adaat_hf.evaluation.landmark_agreement import body_error, compare_detectors, face_error
-from adaat_hf.preparation.sources import VIDEO_SUFFIXES
 from adaat_hf.processing.backends import open_body_detector, open_landmarker
 from adaat_hf.processing.bodies_mediapipe import MediaPipeBodyDetector
 from adaat_hf.processing.images import IMAGE_SUFFIXES, load_image
 from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
-from adaat_hf.video import VideoReader
+from adaat_hf.video import VIDEO_SUFFIXES, VideoReader
 
 
 def pictures(folder: Path, every: int) -> Iterator[np.ndarray]:

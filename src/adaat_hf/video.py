@@ -17,6 +17,7 @@ from .marking import draw_label, mark_written_file
 from .marking.xmp import STATEMENT
 
 
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 MAX_FRAME_PIXELS = 64_000_000
 MAX_FPS = 120
 DEFAULT_FPS = Fraction(25)

@@ -4,14 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-
-NAMES = ("voxceleb", "hdtf", "iper", "deepfashion", "clips")
+from ..preparation.catalogue import CATALOGUE
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands about training data."""
     command = commands.add_parser("prepare", help="turn a data set's files into shards for training")
-    command.add_argument("dataset", choices=NAMES, help="whose published layout the files have; clips: your own")
+    command.add_argument(
+        "dataset", choices=tuple(CATALOGUE), help="whose published layout the files have; clips: your own"
+    )
     command.add_argument(
         "--input", type=Path, required=True, help="folder with the files and the data set's own lists"
     )
@@ -47,7 +48,6 @@ def add_commands(commands: Any) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> int:
-    from ..preparation.catalogue import CATALOGUE
     from ..preparation.prepare import list_dataset, prepare_dataset
     from ..preparation.settings import PreparationSettings
 

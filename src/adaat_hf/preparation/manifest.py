@@ -8,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..atomic import write_text
 from .catalogue import CATALOGUE
 from .plan import Plan
-from .shards import Receipt, write_text
-from .sources import Missing
+from .shards import Receipt
+from .sources import UNREADABLE, Missing
 
 
 MANIFEST, LEFT_OUT = "manifest.json", "left_out.csv"
@@ -32,7 +33,7 @@ def write_manifest(output: Path, plan: Plan, receipts: Iterable[Receipt]) -> dic
     made = sorted(receipts, key=lambda receipt: receipt.name)
     facts = CATALOGUE[plan.dataset]
     splits: dict[str, Any] = {}
-    for split in sorted({receipt.split for receipt in made} | plan.listed.keys() - {"unreadable"}):
+    for split in sorted({receipt.split for receipt in made} | plan.listed.keys() - {UNREADABLE}):
         splits[split] = _split(split, [receipt for receipt in made if receipt.split == split], plan)
     manifest = {
         "dataset": plan.dataset,
@@ -45,7 +46,7 @@ def write_manifest(output: Path, plan: Plan, receipts: Iterable[Receipt]) -> dic
         "detector_sha256": plan.detector_sha256,
         "versions": {name: version(name) for name in TOOLS},
         "splits": splits,
-        "unreadable_lines": plan.listed.get("unreadable", 0),
+        "unreadable_lines": plan.listed.get(UNREADABLE, 0),
         "shards": [
             {"name": r.name, "sha256": r.sha256, "bytes": r.bytes, "clips": len(r.clips), "frames": r.frames}
             for r in made

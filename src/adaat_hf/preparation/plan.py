@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..atomic import write_text
 from ..bundled import bundled_path
 from .settings import PreparationSettings
-from .shards import ShardTask, file_hash, write_text
+from .shards import ShardTask, file_hash
 from .sources import ClipSource, Listing, Missing
 
 

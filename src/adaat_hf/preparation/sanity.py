@@ -14,7 +14,7 @@ from ..processing.body_keypoints import BODY18
 from ..processing.keypoints import EYES, FACE96, MOUTH
 from ..processing.pose_files import MIN_POINTS, PoseError, check_point_order
 from ..processing.sound import decode_sound
-from ..training.packs import FACTS, PICTURES, SOUND, TENSORS, VIDEO
+from ..training.packs import FACTS, PICTURES, SOUND, TENSORS, VIDEO, read_picture
 from .clips import SOUND_RATE
 
 
@@ -87,10 +87,7 @@ def _video(content: bytes, count: int) -> tuple[np.ndarray, int]:
 
 def _pictures(parts: dict[str, bytes], facts: dict[str, Any]) -> tuple[np.ndarray, int]:
     names, last = facts[PICTURES], facts["frames"] - 1
-    pictures = []
-    for name in names:
-        with PIL.Image.open(io.BytesIO(parts[name])) as picture:
-            pictures.append(np.asarray(picture.convert("RGB")))
+    pictures = [read_picture(parts[name]) for name in names]
     if len({picture.shape for picture in pictures}) != 1:
         raise InsaneClip("its pictures differ in size")
     if any(not 0 <= number <= last for pair in facts.get("pairs", ()) for number in pair):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tarfile
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import av
 from filelock import FileLock
 
+from ..atomic import write_text
 from ..training.packs import FACTS, SOUND, TENSORS, VIDEO, split_name, write_pack
 from .clips import prepare_clip
 from .settings import PreparationSettings
@@ -190,7 +190,8 @@ def _read_parts(folder: Path, key: str) -> dict[str, bytes]:
 
 
 def read_clips(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The clips of a shard, also of one that is damaged: what follows a damaged header is found again."""
+    """The clips of a shard, also of one that is damaged: what follows a damaged header is found
+    again, and of a clip that is cut off what there is of it."""
     parts: dict[str, bytes] = {}
     current = ""
     try:
@@ -235,13 +236,3 @@ def file_hash(path: Path) -> str:
     """sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file, which gets its name when it is complete and on the disk."""
-    partial = path.with_name(f".{path.name}.part")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

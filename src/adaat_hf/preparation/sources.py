@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..video import VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+
+# Stands for the split of what the lists do not say readably.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,19 @@ class Listing:
     def count(self, split: str) -> None:
         """Note that the lists name one more clip of a split."""
         self.listed[split] = self.listed.get(split, 0) + 1
+
+    def add(self, clip: ClipSource, fps: float, max_frames: int, address: str) -> None:
+        """Note a listed clip: its segments (see [`divide`]), or, if it has no file, that its video is missing."""
+        self.count(clip.split)
+        if clip.files:
+            self.sources += divide(clip, fps, max_frames)
+        else:
+            self.missing.append(Missing(clip.facts["clip"], clip.split, "There is no video of that name.", address))
+
+    def add_unreadable(self, name: str, reason: str, address: str = "") -> None:
+        """Note an entry of the lists that makes no sense."""
+        self.count(UNREADABLE)
+        self.missing.append(Missing(name, UNREADABLE, reason, address))
 
 
 class UnusableClip(ValueError):

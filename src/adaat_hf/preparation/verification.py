@@ -9,6 +9,7 @@ from safetensors.torch import load as load_tensors
 from tqdm.auto import tqdm
 
 from ..evaluation.contact_sheet import contact_sheet
+from ..processing.body_keypoints import BODY18
 from ..processing.drawing import draw_pose
 from ..processing.images import save_image
 from ..training.packs import TENSORS
@@ -167,7 +168,7 @@ def _draw(frame: np.ndarray, tensors: bytes) -> np.ndarray:
     values = load_tensors(tensors)
     middle = len(values["points"]) // 2
     points, seen = values["points"][middle].numpy(), values["visibility"][middle].numpy()
-    if len(points) == 18:
+    if len(points) == BODY18.count:
         return draw_pose(points, seen, frame)
     drawn = np.ascontiguousarray(frame)
     for point in points[seen > 0].round().astype(int).tolist():

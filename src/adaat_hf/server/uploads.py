@@ -5,10 +5,11 @@ from pathlib import Path
 
 from fastapi import HTTPException, UploadFile
 
+from .. import video
 from ..processing.images import IMAGE_SUFFIXES
 
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+VIDEO_SUFFIXES = (*video.VIDEO_SUFFIXES, ".m4v")
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus", *VIDEO_SUFFIXES)
 FACE_MOTION_SUFFIXES = (".safetensors", ".csv", ".npz")
 BODY_MOTION_SUFFIXES = (".safetensors", ".npz", ".npy", ".json")

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as T
 
+from ..atomic import write_text
 from ..processing.body_keypoints import BODY18
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
@@ -106,9 +107,7 @@ def write_posed_crop(
 def write_pairs(folder: Path, pairs: Sequence[ImagePair]) -> Path:
     """Write the metadata of a split next to its pictures; it appears when it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{METADATA}.part"
-    partial.write_text("".join(json.dumps(pair.to_row()) + "\n" for pair in pairs), encoding="utf-8")
-    return partial.replace(folder / METADATA)
+    return write_text(folder / METADATA, "".join(json.dumps(pair.to_row()) + "\n" for pair in pairs))
 
 
 def read_pairs(folder: str | Path) -> list[ImagePair]:

@@ -71,7 +71,7 @@ class Clip:
         found: dict[int, np.ndarray] = {}
         if names := self.facts.get(PICTURES):
             with self._named("its pictures"):
-                return [_read_picture(self.read(names[number])) for number in wanted]
+                return [read_picture(self.read(names[number])) for number in wanted]
         with self._named("its frames"), av.open(io.BytesIO(self.read(VIDEO))) as container:
             stream = container.streams.video[0]
             stream.thread_count = 1
@@ -127,7 +127,8 @@ class LoadedClip(Clip):
         return self.parts[suffix]
 
 
-def _read_picture(content: bytes) -> np.ndarray:
+def read_picture(content: bytes) -> np.ndarray:
+    """Decode a picture (H, W, 3), uint8, of a pack."""
     with PIL.Image.open(io.BytesIO(content)) as picture:
         return np.asarray(picture.convert("RGB"))
 

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..atomic import write_text
 from .arguments import TrainingArguments
 
 
@@ -121,9 +122,7 @@ def _forget_after(path: Path, step: int) -> None:
     """Drop the lines of later steps, and one that a killed run left unfinished."""
     if path.is_file():
         kept = [row for row in read_rows(path) if row["step"] <= step]
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-        partial.replace(path)
+        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:

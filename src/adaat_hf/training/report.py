@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from ..atomic import write_text
 from ..hub.cards import scores_table
 from .checkpoints import RunState, newest_checkpoint, read_state
 from .records import METRICS, SAMPLES, SCORES, SETTINGS, SURROUNDINGS, read_rows
@@ -38,9 +39,7 @@ def write_report(folder: Path) -> Path:
         if pictures:
             parts += [f"## {title}", f"![{name}]({SAMPLES}/{pictures[-1].name})"]
     parts += ["## Settings", "```yaml\n" + yaml.safe_dump(settings, sort_keys=False).rstrip() + "\n```"]
-    partial = folder / f".{REPORT}.part"
-    partial.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return partial.replace(folder / REPORT)
+    return write_text(folder / REPORT, "\n\n".join(parts) + "\n")
 
 
 PAIRS_TITLE = "Held-out pairs: source, driving, painted, error (and what the network has besides)"

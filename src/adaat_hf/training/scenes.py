@@ -14,12 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from ..preparation.sources import VIDEO_SUFFIXES
 from ..processing.boxes import suppress_overlaps
 from ..processing.images import IMAGE_SUFFIXES, load_image
 from ..processing.landmarks import FaceLandmarker
 from ..processing.photo import find_small_faces
-from ..video import VideoReader
+from ..video import VIDEO_SUFFIXES, VideoReader
 from .packs import PackedClip
 
 

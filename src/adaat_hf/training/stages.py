@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..atomic import write_text
 from ..control.face_model import load_face_model
 from .arguments import TrainingArguments
 from .trainer import Trainer
@@ -41,9 +42,7 @@ def train_stages(args: TrainingArguments, face_model: str = "bundled/face") -> d
         if trainer.step < stage.max_steps:
             break
         if trainer.accelerator.is_main_process:
-            partial = record.with_name(f".{FINISHED}.part")
-            partial.write_text(json.dumps({"settings": stage.to_dict(), "scores": scores}, indent=2))
-            partial.replace(record)
+            write_text(record, json.dumps({"settings": stage.to_dict(), "scores": scores}, indent=2))
         trainer.accelerator.wait_for_everyone()
     return scores
 

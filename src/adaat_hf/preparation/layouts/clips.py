@@ -5,8 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from ...processing.images import IMAGE_SUFFIXES
-from ...video import VideoError, VideoReader
-from ..sources import VIDEO_SUFFIXES, ClipSource, LayoutError, Listing, Missing, divide, make_key
+from ...video import VIDEO_SUFFIXES, VideoError, VideoReader
+from ..sources import ClipSource, LayoutError, Listing, Missing, divide, make_key
 
 
 SPLITS = ("train", "val", "validation", "test")

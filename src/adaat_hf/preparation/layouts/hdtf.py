@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from ..sources import ClipSource, LayoutError, Listing, Missing, PublishedBox, divide, find_videos, held_out, make_key
+from ..sources import ClipSource, LayoutError, Listing, PublishedBox, find_videos, held_out, make_key
 
 
 SUBSETS = ("RD", "WDA", "WRA")
@@ -38,12 +38,7 @@ def list_hdtf(folder: Path, max_frames: int) -> Listing:
     tested = held_out(dict(sizes), TEST_SHARE)
     for source in whole:
         split = "test" if source.facts["subject"] in tested else "train"
-        listing.count(split)
-        if source.files:
-            listing.sources += divide(replace(source, split=split), FPS, max_frames)
-        else:
-            reason = "There is no video of that name."
-            listing.missing.append(Missing(source.facts["clip"], split, reason, source.facts.get("address", "")))
+        listing.add(replace(source, split=split), FPS, max_frames, source.facts["address"])
     return listing
 
 
@@ -65,8 +60,7 @@ def _read_subset(subset: str, folder: Path, videos: dict[str, Path], listing: Li
                 if not start < end:
                     raise ValueError(f"the stretch {stretch} has no length")
             except ValueError as error:
-                listing.count("unreadable")
-                listing.missing.append(Missing(f"{subset}_{name}", "unreadable", f"The lists are: {error}.", address))
+                listing.add_unreadable(f"{subset}_{name}", f"The lists are: {error}.", address)
                 continue
             found = next((videos[n] for n in (f"{subset}_{video}", video, _youtube_id(address)) if n in videos), None)
             clip = f"{subset}_{name}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..sources import ClipSource, LayoutError, Listing, Missing, PublishedBox, divide, find_videos, make_key
+from ..sources import ClipSource, LayoutError, Listing, PublishedBox, find_videos, make_key
 
 
 COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height", "partition")
@@ -33,21 +33,11 @@ def list_voxceleb(folder: Path, metadata: Path | None, max_frames: int) -> Listi
         try:
             source = _source(row, videos)
         except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-            listing.count("unreadable")
-            listing.missing.append(
-                Missing(f"line {line}", "unreadable", f"The line of {metadata.name!r} cannot be read: {error}.")
-            )
+            listing.add_unreadable(f"line {line}", f"The line of {metadata.name!r} cannot be read: {error}.")
             continue
-        if source.key in names:
-            continue
-        names.add(source.key)
-        listing.count(source.split)
-        if source.files:
-            listing.sources += divide(source, row["fps"], max_frames)
-        else:
-            video = source.facts["video"]
-            name = source.facts["clip"]
-            listing.missing.append(Missing(name, source.split, "There is no video of that name.", f"{VIDEO}{video}"))
+        if source.key not in names:
+            names.add(source.key)
+            listing.add(source, row["fps"], max_frames, f"{VIDEO}{source.facts['video']}")
     return listing
 
 
