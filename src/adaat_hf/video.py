@@ -66,6 +66,8 @@ class VideoReader:
             )
         if not 0 < self.fps <= MAX_FPS:
             raise VideoError(f"The frame rate is {float(self.fps):g}, expected more than 0 and at most {MAX_FPS}.")
+        self._origin = self._first_time() if start else None
+        self._seeks = self._origin is not None and self._can_seek(self._origin + start)
         first = next(iter(self), None)
         if first is None:
             where = f" from second {start:g} on" if start else ""
@@ -94,9 +96,9 @@ class VideoReader:
     def _frames(self) -> Iterator[np.ndarray]:
         tick = 0
         held: av.VideoFrame | None = None
-        origin, time = None if not self.start else self._origin(), 0.0
+        origin, time = self._origin, 0.0
         with self._open() as container:
-            if origin is not None and self._can_seek(origin + self.start):
+            if origin is not None and self._seeks:
                 container.seek(_in_time_base(origin + self.start), backward=True)
             for frame in _decodable(container):
                 stamp = frame.time if frame.time is not None else tick / float(self.fps)
@@ -110,7 +112,7 @@ class VideoReader:
         if held is not None and time + 1 / self.fps > self.start:
             yield _upright(held)
 
-    def _origin(self) -> float:
+    def _first_time(self) -> float:
         """Time stamp of the video's first frame."""
         with self._open() as container:
             frame = next(_decodable(container), None)

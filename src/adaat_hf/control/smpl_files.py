@@ -143,8 +143,8 @@ def read_smpl_motion(path: str | Path) -> SMPLMotion:
     """Read a sequence of SMPL poses.
 
     Args:
-        path (`str` or `Path`): An npz, or a pickle with nothing but arrays in it, of one of these kinds. iPER's `pose_shape.npz` or `.pkl`: `cams` (T, 3), `pose` (T, 72),
-            `shape` (T, 10), y down; or the three side by side as `smpls` (T, 85). AMASS: `poses` (T, 72, 156 or 165),
+        path (`str` or `Path`): An npz, or a pickle with nothing but arrays in it, of one of these kinds. iPER's
+            `pose_shape.npz` or `.pkl`: `cams` (T, 3), `pose` (T, 72), `shape` (T, 10), y down; or the three side by side as `smpls` (T, 85). AMASS: `poses` (T, 72, 156 or 165),
             `trans` (T, 3), `betas`, `mocap_framerate`, z up. Arguments of `smplx`: `global_orient` (T, 3), `body_pose`
             (T, 63 or 69), `transl`, `betas`, y up. The hands' joints are not used.
 

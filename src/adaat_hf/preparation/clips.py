@@ -47,7 +47,7 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
         return prepare_pictures(source)
     try:
         reel = _open(source, settings)
-        frame, height = _frame(source, settings, reel)
+        frame = _frame(source, settings, reel)
         crops = [frame.cut(picture) for picture in reel]
     except (VideoError, ImageError) as error:
         raise UnusableClip(str(error)) from error
@@ -63,7 +63,7 @@ def prepare_clip(source: ClipSource, settings: PreparationSettings) -> dict[str,
     note: dict[str, str] = {}
     if source.smpl is not None:
         first = round(source.start * float(reel.fps))
-        published, note = smpl_tensors(source.smpl, slice(first, first + len(crops)), frame.to_crop, height)
+        published, note = smpl_tensors(source.smpl, slice(first, first + len(crops)), frame.to_crop, reel.size[0])
         tensors |= published
     facts = {**source.facts, "kind": settings.kind, "frames": len(crops), "fps": float(reel.fps), **note}
     facts |= {"start": round(source.start, 3)} if source.start else {}
@@ -81,8 +81,9 @@ class _Reel:
     """The frames of a source, as often as they are asked for, so that they never lie in memory at full size."""
 
     open: Callable[[], Iterable[np.ndarray]]
+    size: tuple[int, int]
     fps: Fraction
-    has_sound: bool
+    has_sound: bool = False
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter(self.open())
@@ -91,29 +92,27 @@ class _Reel:
 def _open(source: ClipSource, settings: PreparationSettings) -> _Reel:
     if len(source.files) > 1:
         fps = STILLS_RATE if source.end is None else Fraction(source.frames / (source.end - source.start))
-        return _Reel(lambda: map(load_image, source.files), fps.limit_denominator(1000), False)
+        height, width = load_image(source.files[0]).shape[:2]
+        return _Reel(lambda: map(load_image, source.files), (height, width), fps.limit_denominator(1000))
     reader = VideoReader(source.files[0], start=source.start, end=source.end)
     if reader.fps > settings.max_fps:
         reader = VideoReader(source.files[0], settings.max_fps, start=source.start, end=source.end)
-    return _Reel(lambda: reader, reader.fps, reader.has_sound)
+    return _Reel(lambda: reader, (reader.height, reader.width), reader.fps, reader.has_sound)
 
 
-def _frame(source: ClipSource, settings: PreparationSettings, reel: _Reel) -> tuple[Frame, int]:
-    """What is cut out of every frame, the published box, the whole picture, or what a first pass finds; their height."""
-    first = next(iter(reel), None)
-    if first is None:
-        raise UnusableClip("it has no frame")
-    subject, (height, width) = open_subject(settings), first.shape[:2]
+def _frame(source: ClipSource, settings: PreparationSettings, reel: _Reel) -> Frame:
+    """What is cut out of every frame: the published box, the whole picture, or what a first pass finds."""
+    subject, (height, width) = open_subject(settings), reel.size
     if source.box is not None:
-        return subject.boxed(source.box.in_picture(height, width), height, width), height
+        return subject.boxed(source.box.in_picture(height, width), height, width)
     if len(source.files) > 1 and source.end is None:
-        return subject.each(), height
+        return subject.each()
     if not settings.crop:
-        return subject.whole(height, width), height
+        return subject.whole(height, width)
     track = subject.follow(reel)
     if not track.found.any():
         raise UnusableClip(f"none of its frames shows {subject.name}")
-    return subject.around(track, height, width), height
+    return subject.around(track, height, width)
 
 
 def _read_sound(source: ClipSource, seconds: float) -> bytes | None:

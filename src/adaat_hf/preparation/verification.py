@@ -138,7 +138,8 @@ def check_shard(job: tuple[Path, Receipt, int]) -> ShardCheck:
         return check
     whole = file_hash(path) == receipt.sha256
     found: set[str] = set()
-    steps = set(np.linspace(0, len(receipt.clips) - 1, min(shown, len(receipt.clips))).astype(int).tolist())
+    keys = list(receipt.clips)
+    drawn = {keys[n] for n in np.linspace(0, len(keys) - 1, min(shown, len(keys))).astype(int)}
     for key, parts in read_clips(path):
         if key not in receipt.clips:
             # A run that was killed while it moved a clip away may have left it.
@@ -153,7 +154,7 @@ def check_shard(job: tuple[Path, Receipt, int]) -> ShardCheck:
             check.broken[key] = str(error)
             continue
         check.fingerprints[key] = fingerprint(frame)
-        if list(receipt.clips).index(key) in steps:
+        if key in drawn:
             check.shown.append(_draw(frame, parts[TENSORS]))
     check.broken |= dict.fromkeys(receipt.clips.keys() - found, "it cannot be found in the shard")
     if not whole and not check.broken:

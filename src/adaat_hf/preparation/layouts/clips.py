@@ -28,17 +28,18 @@ def list_clips(folder: Path, index: Path | None, max_frames: int, max_fps: float
     """
     rows = _read_index(index) if index is not None else {}
     listing, groups = Listing(), defaultdict(list)
-    for path in sorted(folder.rglob("*")):
+    files = sorted(folder.rglob("*"))
+    for path in files:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             _add_video(listing, folder, path, rows, max_frames, max_fps)
         elif path.suffix.lower() in IMAGE_SUFFIXES and "_" in path.stem:
             groups[path.with_name(path.stem.rpartition("_")[0])].append(path)
-    for name, files in groups.items():
-        if len(files) > 1:
-            source = _source(folder, name, tuple(files), rows.get(files[0].resolve(), {}))
+    for name, pictures in groups.items():
+        if len(pictures) > 1:
+            source = _source(folder, name, tuple(pictures), rows.get(pictures[0].resolve(), {}))
             listing.count(source.split)
             listing.sources.append(source)
-    absent = rows.keys() - {path.resolve() for path in folder.rglob("*")}
+    absent = rows.keys() - {path.resolve() for path in files} if rows else set()
     for file in sorted(path for path in absent if path.is_relative_to(folder.resolve())):
         split = rows[file].get("split") or "train"
         listing.count(split)
