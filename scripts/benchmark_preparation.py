@@ -8,6 +8,7 @@ python scripts/benchmark_preparation.py --input clips/ --counts 100 200 400 --fr
 """
 
 import argparse
+import multiprocessing
 import resource
 import tempfile
 import time
@@ -50,6 +51,8 @@ def main() -> None:
                 shard_frames=25 * args.frames,
             )
             seconds = time.monotonic() - start
+        for worker in multiprocessing.active_children():
+            worker.join()  # only processes that are over are counted below
         left_out = sum(split["left_out"] for split in report.manifest["splits"].values())
         workers, own = (
             resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)

@@ -24,6 +24,14 @@ def gaussian_heatmaps(
     Returns:
         `Tensor` of shape (B, K, H, W): values in [0, 1], of the type of `keypoints`.
     """
+    along_y, along_x = gaussian_profiles(keypoints, height, width, variance, visibility)
+    return (along_y[..., :, None] * along_x[..., None, :]).to(keypoints.dtype)
+
+
+def gaussian_profiles(
+    keypoints: Tensor, height: int, width: int, variance: float, visibility: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Profiles along y (B, K, H) and along x (B, K, W), float32, whose products are the maps of [`gaussian_heatmaps`]."""
     points = keypoints.float()
     x = torch.linspace(-1, 1, width, device=points.device)
     y = torch.linspace(-1, 1, height, device=points.device)
@@ -31,7 +39,7 @@ def gaussian_heatmaps(
     along_y = torch.exp(-((y - points[..., 1:]) ** 2) / (2 * variance))
     if visibility is not None:
         along_y = along_y * visibility[..., None].float()
-    return (along_y[..., :, None] * along_x[..., None, :]).to(keypoints.dtype)
+    return along_y, along_x
 
 
 def thin_plate_flow(
@@ -107,4 +115,4 @@ def _solve_spline(control: Tensor, values: Tensor, slack: Tensor) -> Tensor:
     return torch.linalg.solve(system, F.pad(values, (0, 0, 0, 3)))
 
 
-__all__ = ["gaussian_heatmaps", "thin_plate_flow"]
+__all__ = ["gaussian_heatmaps", "gaussian_profiles", "thin_plate_flow"]

@@ -1,5 +1,6 @@
 """The AdaAT generator: one network paints the source picture in the driving pose (paper, figure 4)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -80,7 +81,7 @@ class AdaATPreTrainedModel(PreTrainedModel):
 
 
 @dataclass(frozen=True)
-class _Pose:
+class Pose:
     """Key points and visibility of all B * S source pictures and of the driving pose, repeated for each."""
 
     here: Tensor
@@ -90,7 +91,7 @@ class _Pose:
 
 
 @dataclass(frozen=True)
-class _Prewarp:
+class Prewarp:
     """The pre-warped sources, what the network sees of them, and with limbs the layers they are composed of, and where the
     first source's body was and is no longer."""
 
@@ -119,7 +120,7 @@ class SourceFusion(nn.Module):
         super().__init__()
         self.confidence = start_constant(nn.Conv2d(channels, 1, 3, padding=1))
 
-    def forward(self, feature: Tensor, pose: _Pose, sources: int) -> Tensor:
+    def forward(self, feature: Tensor, pose: Pose, sources: int) -> Tensor:
         """Features (B * S, C, H, W) to shares (B, S, 1, H, W) that add up to 1; sources in a similar pose count more."""
         distance = pose_distance(pose.here, pose.there, pose.seen_here, pose.seen_there)
         preference = SIMILAR_POSE * distance[:, None, None, None]
@@ -220,17 +221,44 @@ class AdaATGenerator(AdaATPreTrainedModel):
         if pixel_values.ndim == 4:
             pixel_values, source_keypoints = pixel_values[:, None], source_keypoints[:, None]
             source_visibility = None if source_visibility is None else source_visibility[:, None]
-        self._check_inputs(pixel_values, source_keypoints, driving_keypoints)
+        self.check_inputs(pixel_values, source_keypoints, driving_keypoints)
         count = pixel_values.shape[1]
         source = (pixel_values.flip(2) if self.config.channel_order == "bgr" else pixel_values).flatten(0, 1)
-        pose = _Pose(
+        pose = Pose(
             source_keypoints.flatten(0, 1),
             driving_keypoints.repeat_interleave(count, 0),
             None if source_visibility is None else source_visibility.flatten(0, 1),
             None if driving_visibility is None else driving_visibility.repeat_interleave(count, 0),
         )
-        prewarp = self._prewarp(source, pose, count, prepared)
-        feature, levels = self._encode(source, prewarp, self._heatmaps(source, pose))
+        prewarp = self.prewarp(source, pose, count, prepared)
+        maps = self._heatmaps(source, pose)
+        entering = [*prewarp.inputs, maps] if self.config.heatmap_stride == 1 else prewarp.inputs
+        return self.paint_encoded(
+            self.stem(torch.cat(entering, 1)),
+            lambda feature: self.heatmap_merge(torch.cat([feature, maps], 1)),
+            source, pose, count, prewarp, output_features,
+        )  # fmt: skip
+
+    def paint_encoded(
+        self,
+        stem: Tensor,
+        merge_heatmaps: Callable[[Tensor], Tensor],
+        source: Tensor,
+        pose: Pose,
+        count: int,
+        prewarp: Prewarp,
+        output_features: bool = False,
+    ) -> AdaATGeneratorOutput:
+        """Everything that comes after the first convolution.
+
+        Args:
+            stem (`Tensor` of shape (B * S, C, H, W)): What the first convolution makes of pictures and heat maps.
+            merge_heatmaps (`Callable`): With `config.heatmap_stride` above 1, adds the heat maps to the features of that stride.
+            source (`Tensor` of shape (B * S, 3, H, W)), pose ([`Pose`]), count (`int`), prewarp ([`Prewarp`]): The S sources,
+                the poses, S, and the moved sources.
+            output_features (`bool`, *optional*, defaults to `False`): See `forward`.
+        """
+        feature, levels = self._encode(stem, merge_heatmaps)
         code = self.transformation_encoder(feature)
         feature, seen, flow = self.alignment(feature, code)
         feature = self._decode(feature, levels, code, flow)
@@ -250,7 +278,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
             features=seen if output_features else None,
         )
 
-    def _check_inputs(self, pixel_values: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor) -> None:
+    def check_inputs(self, pixel_values: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor) -> None:
+        """Raise `ValueError` unless pictures (B, S, 3, H, W), key points (B, S, K, 2) and (B, K, 2) fit the configuration."""
         divisor = self.config.size_divisor
         if pixel_values.ndim != 5 or pixel_values.shape[2] != 3:
             raise ValueError(
@@ -272,16 +301,14 @@ class AdaATGenerator(AdaATPreTrainedModel):
                 f"driving_keypoints has shape {tuple(driving_keypoints.shape)}, expected {(batch, points, 2)}."
             )
 
-    def _prewarp(self, source: Tensor, pose: _Pose, count: int, prepared: PreparedSources | None) -> _Prewarp:
-        """Move the sources' pixels to the driving pose; all sources stand before the first one's background."""
+    def prewarp(self, source: Tensor, pose: Pose, count: int, prepared: PreparedSources | None) -> Prewarp:
+        """Move the pixels of sources (B * S, 3, H, W) to the driving pose; all stand before the first one's background."""
         if not self.config.prewarp:
-            return _Prewarp(inputs=(source,))
+            return self.prewarped(source, (), count)
         if self.config.prewarp_kind == "limbs":
             moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there, prepared)
             behind = moved.background[::count].repeat_interleave(count, 0)
-            layers = (moved.parts, behind, moved.driving_coverage)
-            inputs = (source, *layers, moved.source_coverage)
-            return _Prewarp(compose(*layers), inputs, layers, moved.source_coverage[::count])
+            return self.prewarped(source, (moved.parts, behind, moved.driving_coverage, moved.source_coverage), count)
         seen = pose.seen_here if pose.seen_there is None else pose.seen_there
         if pose.seen_here is not None and pose.seen_there is not None:
             seen = pose.seen_here * pose.seen_there
@@ -295,18 +322,27 @@ class AdaATGenerator(AdaATPreTrainedModel):
         warped = warped.to(source.dtype)
         if self.config.mouth_interior:
             warped = self.mouth(warped, source, pose.here, pose.there, seen)
-        return _Prewarp(warped, (source, warped))
+        return self.prewarped(source, (warped,), count)
 
-    def _fuse(self, feature: Tensor, prewarp: _Prewarp, shares: Tensor) -> tuple[Tensor, _Prewarp]:
+    def prewarped(self, source: Tensor, moved: tuple[Tensor, ...], count: int) -> Prewarp:
+        """What is known of pictures that were moved: none, the bent source, or with limbs parts, background, and both masks."""
+        if not moved:
+            return Prewarp(inputs=(source,))
+        if self.config.prewarp_kind == "spline":
+            return Prewarp(moved[0], (source, *moved))
+        parts, behind, coverage, erased = moved
+        return Prewarp(compose(*moved[:3]), (source, *moved), (parts, behind, coverage), erased[::count])
+
+    def _fuse(self, feature: Tensor, prewarp: Prewarp, shares: Tensor) -> tuple[Tensor, Prewarp]:
         mix = self.fusion.mix
         picture = None if prewarp.picture is None else mix(prewarp.picture, shares)
         layers = None
         if prewarp.layers is not None:
             parts, background, coverage = (mix(layer, shares) for layer in prewarp.layers)
             layers = (parts, background, coverage)
-        return mix(feature, shares), _Prewarp(picture, (), layers, prewarp.erased)
+        return mix(feature, shares), Prewarp(picture, (), layers, prewarp.erased)
 
-    def _heatmaps(self, source: Tensor, pose: _Pose) -> Tensor:
+    def _heatmaps(self, source: Tensor, pose: Pose) -> Tensor:
         stride = self.config.heatmap_stride
         height, width = source.shape[2] // stride, source.shape[3] // stride
         variance = self.config.heatmap_variance
@@ -314,16 +350,13 @@ class AdaATGenerator(AdaATPreTrainedModel):
         maps.append(gaussian_heatmaps(pose.there, height, width, variance, pose.seen_there))
         return torch.cat(maps, 1).to(source.dtype)
 
-    def _encode(self, source: Tensor, prewarp: _Prewarp, maps: Tensor) -> tuple[Tensor, list[Tensor]]:
-        inputs = list(prewarp.inputs)
-        if self.config.heatmap_stride == 1:
-            inputs.append(maps)
-        feature = self.stem(torch.cat(inputs, 1))
+    def _encode(self, stem: Tensor, merge_heatmaps: Callable[[Tensor], Tensor]) -> tuple[Tensor, list[Tensor]]:
+        feature = stem
         levels = [feature]
         for number, down in enumerate(self.down, 1):
             feature = down(feature)
             if self.config.heatmap_stride == 2**number:
-                feature = self.heatmap_merge(torch.cat([feature, maps], 1))
+                feature = merge_heatmaps(feature)
             levels.append(feature)
         return self.encoder(feature), levels
 
@@ -338,7 +371,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
                 feature = self.skips[str(2**level)](feature, skipped, code)
         return feature
 
-    def _paint(self, feature: Tensor, prewarp: _Prewarp) -> Tensor:
+    def _paint(self, feature: Tensor, prewarp: Prewarp) -> Tensor:
         """The network's picture; with a pre-warped source it is a correction of it, free of bounds while training."""
         values = self.to_picture(feature)
         if prewarp.picture is None:
@@ -361,4 +394,4 @@ class AdaATGenerator(AdaATPreTrainedModel):
         return blend * painted + (1 - blend) * source, blend
 
 
-__all__ = ["AdaATGenerator", "AdaATGeneratorOutput", "AdaATPreTrainedModel"]
+__all__ = ["AdaATGenerator", "AdaATGeneratorOutput", "AdaATPreTrainedModel", "Pose", "Prewarp"]

@@ -1,11 +1,16 @@
 """The adaptive affine transformation (AdaAT): every feature channel gets its own affine warp (paper, section 3.1)."""
 
+import importlib.util
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .operator_native import native_library, warp_channels_cpu
 
 
 # The authors' released networks were trained with this value.
@@ -46,23 +51,60 @@ def adaptive_affine(
     ):
         if value.shape != expected:
             raise ValueError(f"{name} has shape {tuple(value.shape)}, expected {expected}.")
-    dtype = torch.float64 if feature.dtype == torch.float64 else torch.float32
-    grid = _affine_coordinates(scale.to(dtype), rotation.to(dtype), translation.to(dtype), height, width)
+    exact = torch.float64 if feature.dtype == torch.float64 else torch.float32
+    scale, rotation = scale.to(exact), rotation.to(exact)
+    turned = torch.stack([scale * rotation.cos(), scale * rotation.sin()], -1)
+    matrix = torch.cat([turned, translation.to(exact)], -1)
+    return (_fused_kernel(feature) or _sampled)(feature, matrix, align_corners)
+
+
+@torch.compiler.assume_constant_result
+@cache
+def _has_triton() -> bool:
+    """Whether kernels for CUDA can be compiled."""
+    return importlib.util.find_spec("triton") is not None
+
+
+@torch.compiler.assume_constant_result
+def _has_native_library() -> bool:
+    return native_library() is not None
+
+
+def _fused_kernel(feature: Tensor) -> Callable[[Tensor, Tensor, bool], Tensor] | None:
+    """A kernel that never writes coordinates to memory, where there is one for that device and type."""
+    if torch.compiler.is_exporting() or torch.jit.is_tracing() or feature.dtype == torch.float64:
+        return None
+    if feature.is_cuda and _has_triton():
+        from .operator_triton import warp_channels
+
+        return warp_channels
+    if feature.device.type == "cpu" and _has_native_library():
+        return _on_cpu
+    return None
+
+
+def _on_cpu(feature: Tensor, matrix: Tensor, align_corners: bool) -> Tensor:
+    return warp_channels_cpu(feature.float(), matrix, align_corners).to(feature.dtype)
+
+
+def _sampled(feature: Tensor, matrix: Tensor, align_corners: bool) -> Tensor:
+    """With PyTorch's sampler, for every device, and for export."""
+    batch, channels, height, width = feature.shape
+    grid = _affine_coordinates(matrix, height, width)
     sampled = F.grid_sample(
-        feature.to(dtype).reshape(batch * channels, 1, height, width),
+        feature.to(grid.dtype).reshape(batch * channels, 1, height, width),
         grid.view(batch * channels, height, width, 2),
         align_corners=align_corners,
     )
     return sampled.view(batch, channels, height, width).to(feature.dtype)
 
 
-def _affine_coordinates(scale: Tensor, rotation: Tensor, translation: Tensor, height: int, width: int) -> Tensor:
+def _affine_coordinates(matrix: Tensor, height: int, width: int) -> Tensor:
     """Coordinates (B, C, H, W, 2): the sum of a part that varies along x and a part that varies along y."""
-    cosine, sine = scale * rotation.cos(), scale * rotation.sin()
-    x = torch.linspace(-1, 1, width, dtype=scale.dtype, device=scale.device)
-    y = torch.linspace(-1, 1, height, dtype=scale.dtype, device=scale.device)
+    cosine, sine, shift = matrix[..., 0], matrix[..., 1], matrix[..., 2:]
+    x, y = (torch.linspace(-1, 1, n, dtype=matrix.dtype, device=matrix.device) for n in (width, height))
     along_x = torch.stack([cosine, sine], -1)[:, :, None, None] * x[:, None]
-    along_y = torch.stack([-sine, cosine], -1)[:, :, None, None] * y[:, None, None] + translation[:, :, None, None]
+    along_y = torch.stack([-sine, cosine], -1)[:, :, None, None] * y[:, None, None] + shift[:, :, None, None]
     return along_x + along_y
 
 
