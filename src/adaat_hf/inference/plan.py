@@ -83,6 +83,19 @@ class InferencePlan(nn.Module):
         self.merge = EntryConvolution(self.network.heatmap_merge.conv, 0, points, variance) if late else None
         nn.Module.to(self.network, memory_format=torch.channels_last)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type in which it paints."""
+        return self.stem.bias.dtype
+
+    def compile_network(self) -> None:
+        """Compile the parts that all poses pass through with `torch.compile`; the first picture then takes a minute."""
+        network = self.network
+        for part in (network.down, network.encoder, network.transformation_encoder, network.decoder, network.up):
+            for block in part if isinstance(part, nn.ModuleList) else [part]:
+                block.compile()
+        network.alignment.compile()
+
     def read_source(self, pictures: Tensor, keypoints: Tensor, visibility: Tensor | None = None) -> PlannedSource:
         """Compute what does not change while the subject moves.
 
@@ -116,15 +129,17 @@ class InferencePlan(nn.Module):
         """
         count = len(source.pictures)
         whole = source.repeated(len(driving_keypoints))
-        pose = self.pose(whole, driving_keypoints, driving_visibility)
+        pose = self.pose(whole, driving_keypoints, driving_visibility, count)
         return self.paint(whole, pose, count, self.network.prewarp(whole.pictures, pose, count, prepared))
 
     @staticmethod
-    def pose(source: PlannedSource, driving_keypoints: Tensor, driving_visibility: Tensor | None) -> Pose:
-        """The key points of repeated sources and of the B driving poses, side by side."""
-        count = len(source.pictures) // len(driving_keypoints)
-        seen = None if driving_visibility is None else driving_visibility.repeat_interleave(count, 0)
-        return Pose(source.keypoints, driving_keypoints.repeat_interleave(count, 0), source.visibility, seen)
+    def pose(source: PlannedSource, driving_keypoints: Tensor, driving_visibility: Tensor | None, count: int) -> Pose:
+        """The key points of `count` sources, repeated, and of the B driving poses, side by side."""
+        there, seen = driving_keypoints, driving_visibility
+        if count > 1:
+            there = there.repeat_interleave(count, 0)
+            seen = None if seen is None else seen.repeat_interleave(count, 0)
+        return Pose(source.keypoints, there, source.visibility, seen)
 
     def paint(self, source: PlannedSource, pose: Pose, count: int, prewarp: Prewarp) -> AdaATGeneratorOutput:
         """Paint repeated sources whose pictures were moved to the driving pose already."""

@@ -161,10 +161,14 @@ class AdaATLandmarker(AdaATPreTrainedModel):
 
     def find(self, pixel_values: Tensor) -> DetectorOutput:
         """Faces or bodies in whole pictures `pixel_values` (B, 3, H, W), RGB in [0, 1]; see [`DetectorOutput`]."""
-        divisor = 2 ** len(self.config.detector_channels)
-        height, width = pixel_values.shape[2:]
-        padded = F.pad(pixel_values * 2 - 1, (0, -width % divisor, 0, -height % divisor))
-        return self.detector(padded)
+        return self.detector(padded_pictures(pixel_values, self.config))
 
 
-__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput"]
+def padded_pictures(pixel_values: Tensor, config: AdaATLandmarkerConfig) -> Tensor:
+    """Pictures (B, 3, H, W) in [0, 1] as the detector takes them: in [-1, 1], height and width extended to its coarsest stride."""
+    divisor = 2 ** len(config.detector_channels)
+    height, width = pixel_values.shape[2:]
+    return F.pad(pixel_values * 2 - 1, (0, -width % divisor, 0, -height % divisor))
+
+
+__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "padded_pictures"]

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
+from ..inference.painter import Painter, PaintingOptions, open_painter
 from ..models.limb_warp import PreparedSources
 from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
@@ -40,6 +41,8 @@ class AdaATPipeline(DiffusionPipeline):
     ```"""
 
     generator: AdaATGenerator
+    _painting = PaintingOptions()
+    _painter: tuple[Any, Painter] | None = None
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[Any], **kwargs: Any) -> "AdaATPipeline":
@@ -49,12 +52,14 @@ class AdaATPipeline(DiffusionPipeline):
             pretrained_model_name_or_path (`str` or `Path`): Hub id, folder, or `"bundled/<name>"`.
             dtype (`torch.dtype`, *optional*, defaults to `torch.float32`): Type of the weights.
             variant (`str`, *optional*): Weights' file variant; `variant="fp16"` goes with `dtype=torch.float16`.
+            backend (`str`, *optional*): What paints; see [`~AdaATPipeline.optimize`].
             kwargs: Further arguments of `DiffusionPipeline.from_pretrained`, components among them.
 
         Raises:
             ValueError: if the repository names no AdaAT pipeline, or a component is missing.
         """
         repository = bundled_path(pretrained_model_name_or_path) or pretrained_model_name_or_path
+        painting = PaintingOptions(kwargs.pop("backend", "auto"), folder=existing_folder(repository))
         kwargs.setdefault("dtype", kwargs.pop("torch_dtype", None) or torch.float32)
         if "custom_pipeline" in kwargs:
             return super().from_pretrained(repository, **kwargs)
@@ -67,7 +72,41 @@ class AdaATPipeline(DiffusionPipeline):
                 raise ValueError(f"{str(repository)!r} has no component {name!r}, which {target.__name__} needs.")
         for name, component in wanted.items():
             kwargs[name] = _load_component(component, repository, name, hub, kwargs)
-        return super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
+        pipe = super(AdaATPipeline, target).from_pretrained(repository, **kwargs)
+        pipe._painting = painting
+        return pipe
+
+    def optimize(
+        self, backend: str = "auto", *, dtype: torch.dtype | str | None = "auto", compile: bool = False
+    ) -> "AdaATPipeline":
+        """Choose how frames are painted. Without this call they are painted by [`InferencePlan`] in the generator's own type,
+        on the CPU through OpenVINO where it is installed; all of that is exact up to rounding.
+
+        Args:
+            backend, compile (*optional*): See [`PaintingOptions`].
+            dtype (`torch.dtype` or `str`, *optional*, defaults to `"auto"`): See [`PaintingOptions`]; on a GPU, `"auto"` tries
+                bfloat16, then float16, on a probe, and returns to 32 bits should a picture ever not be finite.
+
+        Returns:
+            The pipeline itself.
+
+        Raises:
+            ValueError: if there is no such backend, or it cannot paint on the pipeline's device.
+            ImportError: if the backend's package is missing.
+        """
+        options = PaintingOptions(backend, dtype, compile, self._painting.folder)
+        open_painter(self.generator, options, self._execution_device)
+        self._painting, self._painter = options, None
+        return self
+
+    def painter(self) -> Painter:
+        """What paints, as [`~AdaATPipeline.optimize`] has chosen; made when it is first asked for and when the weights change."""
+        device, generator = self._execution_device, self.generator
+        values = [*generator.parameters(), *generator.buffers()]
+        state = (self._painting, device, [(id(value), value._version, value.device, value.dtype) for value in values])
+        if self._painter is None or self._painter[0] != state:
+            self._painter = state, open_painter(generator, self._painting, device)
+        return self._painter[1]
 
     def push_to_hub(  # type: ignore[override]  # diffusers' own writes another card over ours
         self,
@@ -157,21 +196,19 @@ class AdaATPipeline(DiffusionPipeline):
         """
         device, dtype = self._execution_device, self.generator.dtype
         count = self.generator.config.num_keypoints
-        dim = source_keypoints.ndim - 2
-        fixed = {
-            "pixel_values": source.to(device, dtype),
-            "source_keypoints": source_keypoints.to(device).narrow(dim, 0, count),
-        }
-        if source_visibility is not None:
-            fixed["source_visibility"] = source_visibility.to(device).narrow(dim, 0, count)
+        if source.ndim == 3:
+            source, source_keypoints = source[None], source_keypoints[None]
+            source_visibility = None if source_visibility is None else source_visibility[None]
+        seen = None if source_visibility is None else source_visibility[:, :count].to(device)
+        painter = self.painter()
+        subject = painter.read_source(source.to(device, dtype), source_keypoints[:, :count].to(device), seen)
         ready = None if prepared is None else prepared.to(device, dtype)
         for start in range(0, len(driving_keypoints), batch_size):
             poses = driving_keypoints[start : start + batch_size, :count].to(device)
-            seen = None
+            shown = None
             if driving_visibility is not None:
-                seen = driving_visibility[start : start + batch_size, :count].to(device)
-            sources = {name: value.expand(len(poses), *value.shape) for name, value in fixed.items()}
-            yield self.generator(**sources, driving_keypoints=poses, driving_visibility=seen, prepared=ready)
+                shown = driving_visibility[start : start + batch_size, :count].to(device)
+            yield painter(subject, poses, shown, ready)
 
 
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")
@@ -192,6 +229,11 @@ def _load_index(cls: type[AdaATPipeline], repository: str | PathLike[Any], hub: 
                 f"{str(repository)!r} is not in the cache, and {ENDPOINT} cannot be reached (or HF_HUB_OFFLINE is set)."
             ) from error
         raise
+
+
+def existing_folder(repository: str | PathLike[Any]) -> Path | None:
+    """The folder of a pipeline that lies on this machine."""
+    return Path(repository) if Path(repository).is_dir() else None
 
 
 def _named_class(index: dict[str, Any], repository: str | PathLike[Any]) -> type[AdaATPipeline]:
