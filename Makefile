@@ -11,7 +11,7 @@ OUTPUT ?= demo_output
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,train,mediapipe,smpl,c2pa,serve,ray]" --group dev --group docs
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,train,mediapipe,smpl,c2pa,serve,ray,openvino,onnxruntime]" --group dev --group docs
 	touch $@
 
 demo: $(VENV)/.installed  ## animate a photograph (SOURCE=me.jpg DRIVING=clip.mp4 AUDIO=speech.wav for your own)

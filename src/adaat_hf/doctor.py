@@ -7,6 +7,8 @@ import time
 import torch
 
 from .devices import best_device
+from .inference.painter import describe
+from .models.operator import operator_kernel
 from .pipelines.base import AdaATPipeline
 
 
@@ -20,19 +22,32 @@ PACKAGES = (
     "av",
     "opencv-python-headless",
 )
-OPTIONAL = ("mediapipe", "lpips", "datasets", "gradio", "fastapi", "c2pa-python", "anny")
+OPTIONAL = (
+    "openvino",
+    "nncf",
+    "onnxruntime",
+    "mediapipe",
+    "lpips",
+    "datasets",
+    "gradio",
+    "fastapi",
+    "c2pa-python",
+    "anny",
+)
+BATCH = 4
 
 
-def diagnose(model: str = "bundled/face") -> str:
-    """A report for people and for bug reports: versions, device, and frames/s of the generator alone."""
-    device = best_device()
+def diagnose(model: str = "bundled/face", device_name: str | None = None, backend: str = "auto") -> str:
+    """A report for people and for bug reports: versions, device, what computes the operator and paints, and frames/s of the
+    network alone."""
+    device = best_device(device_name)
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     lines += [f"{name} {_version(name) or 'is missing'}" for name in PACKAGES]
     lines += [f"{name} {_version(name) or 'not installed (optional)'}" for name in OPTIONAL]
     lines.append(f"device: {device} ({torch.get_num_threads()} threads on the CPU)")
     if device.type == "cpu" and torch.version.cuda:
         lines.append("note: this PyTorch supports CUDA, but no GPU was found")
-    lines.append(_speed(model, device))
+    lines += [f"operator: {operator_kernel(device)}", _speed(model, device, backend)]
     return "\n".join(lines)
 
 
@@ -43,16 +58,17 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _speed(model: str, device: torch.device, frames: int = 8) -> str:
+def _speed(model: str, device: torch.device, backend: str, frames: int = 8) -> str:
     try:
-        pipe = AdaATPipeline.from_pretrained(model).to(device)
+        pipe = AdaATPipeline.from_pretrained(model, backend=backend).to(device)
     except (OSError, ValueError) as error:
         return f"{model} cannot be loaded: {error}"
     size, count = pipe.image_processor.size, pipe.generator.config.num_keypoints
     source, points = torch.rand(3, size.height, size.width), torch.rand(count, 2) * 2 - 1
     poses = points.expand(frames, -1, -1)
-    list(pipe.paint(source, points, poses[:4]))
+    list(pipe.paint(source, points, poses[:BATCH], batch_size=BATCH))
     started = time.perf_counter()
-    list(pipe.paint(source, points, poses))
+    list(pipe.paint(source, points, poses, batch_size=BATCH))
     rate = frames / (time.perf_counter() - started)
-    return f"{model}: {rate:.1f} frames/s at {size.width}x{size.height} px ({pipe.generator.dtype}, network only)"
+    how = describe(pipe.painter())
+    return f"{model}: {rate:.1f} frames/s at {size.width}x{size.height} px ({how}; network only, {BATCH} frames at a time)"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import data, faces, files, persons, serving
+from . import data, faces, files, persons, serving, speed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="adaat", description="Bring a still picture of a face or a person to life.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (faces, persons, files, serving, data):
+    for module in (faces, persons, files, speed, serving, data):
         module.add_commands(commands)
     return parser

@@ -1,4 +1,4 @@
-"""Commands about one file: `adaat template`, `check`, `inspect` and `convert`, and `adaat doctor`."""
+"""Commands about one file: `adaat template`, `check`, `inspect` and `convert`."""
 
 import argparse
 from pathlib import Path
@@ -13,9 +13,6 @@ def add_commands(commands: Any) -> None:
     _add_check(commands)
     _add_inspect(commands)
     _add_convert(commands)
-    doctor = commands.add_parser("doctor", help="show device, versions and speed")
-    doctor.add_argument("--model", default="bundled/face", help="pipeline to time (default: bundled/face)")
-    doctor.set_defaults(run=_doctor)
 
 
 def _add_inspect(commands: Any) -> None:
@@ -111,11 +108,4 @@ def _convert(args: argparse.Namespace) -> int:
     logging.disable_progress_bar()
     folder = convert_original_checkpoint(args.checkpoint, args.output)
     print(f"{folder}: a PersonGenerationPipeline; the weights are the authors' and carry no licence")
-    return 0
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from ..doctor import diagnose
-
-    print(diagnose(args.model))
     return 0

@@ -15,9 +15,12 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_model_and_device(command: argparse.ArgumentParser, default: str) -> None:
-    """Add `--model` and `--device`."""
+    """Add `--model`, `--device` and `--backend`."""
     command.add_argument("--model", default=default, help=f"Hub id, folder, or {default} (default)")
     command.add_argument("--device", help="cpu, cuda, mps, ... (default: the best one there is)")
+    command.add_argument(
+        "--backend", default="auto", help="what paints: torch, openvino or onnxruntime (default: auto)"
+    )
 
 
 def add_video_output(command: argparse.ArgumentParser, subject: str) -> None:
@@ -55,7 +58,9 @@ def load_pipeline(args: argparse.Namespace, kind: Any = None) -> Any:
 
     logging.disable_progress_bar()
     device = best_device(args.device)
-    return (kind or AdaATPipeline).from_pretrained(args.model).to(device)
+    pipe = (kind or AdaATPipeline).from_pretrained(args.model, backend=args.backend).to(device)
+    pipe.painter()  # a backend that cannot paint here is told of before the work
+    return pipe
 
 
 def number(text: Any) -> Any:

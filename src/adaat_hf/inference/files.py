@@ -56,15 +56,18 @@ class GraphStore:
     """
 
     def __init__(self, generator: nn.Module, backend: str, folder: Path | None) -> None:
+        self.backend, self.folder = backend, folder
         self.suffix, self.digest = SUFFIXES[backend], weights_digest(generator)
         self.cache = Path(HF_HOME) / "adaat_hf" / "graphs"
         self.cached = self.cache / f"{self.digest}_{version('adaat-hf')}"
         self.exported: dict[GraphSize, Path] = {}
+        self.precision = "float32"
         painting = {} if folder is None else read_list(folder, backend).get("painting", {})
         if folder is not None and painting:
             if painting["weights"] != self.digest:
                 logger.warning("The graphs in %s belong to other weights and are not used.", folder / backend)
                 return
+            self.precision = painting["precision"]
             for size in (GraphSize(**fields) for fields in painting["sizes"]):
                 self.exported[size] = folder / backend / f"{graph_name(size)}{self.suffix}"
 
@@ -95,9 +98,18 @@ class GraphStore:
                 part.unlink(missing_ok=True)
 
 
+def component_files(store: GraphStore, name: str, component: nn.Module) -> dict[str, Path]:
+    """Graphs of another component that the pipeline folder holds, by name; none if they belong to other weights."""
+    listed = {} if store.folder is None else read_list(store.folder, store.backend).get(name, {})
+    if store.folder is None or not listed or listed["weights"] != weights_digest(component):
+        return {}
+    folder = store.folder / store.backend
+    return {graph: folder / f"{name}_{graph}{store.suffix}" for graph in listed["graphs"]}
+
+
 def graph_name(size: GraphSize) -> str:
     """Name of the file with the painting for a size, without its ending."""
     return "painting_" + "x".join(str(value) for value in asdict(size).values())
 
 
-__all__ = ["SUFFIXES", "GraphStore", "graph_name", "read_list", "weights_digest", "write_list"]
+__all__ = ["SUFFIXES", "GraphStore", "component_files", "graph_name", "read_list", "weights_digest", "write_list"]

@@ -1,7 +1,7 @@
 """The landmarker and the motion model as graphs, in place of the PyTorch modules."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,10 @@ class _GraphNetwork:
     """What callers ask a module for besides its results."""
 
     device, dtype = torch.device("cpu"), torch.float32
+
+    def eval(self) -> Self:
+        """Graphs know no training."""
+        return self
 
     def _run(self, run: RunGraph, values: dict[str, Tensor]) -> list[Tensor]:
         return [torch.from_numpy(found) for found in run(as_arrays(values))]

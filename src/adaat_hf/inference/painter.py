@@ -121,4 +121,13 @@ def open_painter(generator: AdaATGenerator, options: PaintingOptions, device: to
     return GuardedPainter(plan, dtype)
 
 
-__all__ = ["BACKENDS", "HookedPainter", "Painter", "PaintingOptions", "open_painter"]
+def describe(painter: Painter) -> str:
+    """What paints, for people."""
+    if isinstance(painter, GraphPainter):
+        return f"{painter.runtime.name}, {painter.store.precision}"
+    if isinstance(painter, GuardedPainter):
+        return f"PyTorch plan, {painter.dtype}"
+    return f"PyTorch plan, {painter.dtype}" if isinstance(painter, InferencePlan) else "PyTorch"
+
+
+__all__ = ["BACKENDS", "HookedPainter", "Painter", "PaintingOptions", "describe", "open_painter"]

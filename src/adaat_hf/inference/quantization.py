@@ -1,5 +1,6 @@
 """8-bit weights and activations for OpenVINO, by NNCF."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def quantize(file: Path, calibration: Sequence[dict[str, np.ndarray]]) -> None:
         import openvino
     except ImportError as error:
         raise ImportError("8-bit export needs NNCF: pip install 'adaat-hf[openvino]'.") from error
+    nncf.set_log_level(logging.ERROR)
     if not calibration:
         raise ValueError("Calibration needs at least one input.")
     quantized = nncf.quantize(

@@ -70,6 +70,13 @@ def _has_native_library() -> bool:
     return native_library() is not None
 
 
+def operator_kernel(device: torch.device) -> str:
+    """What computes the operator on a device, for people."""
+    if device.type == "cuda" and _has_triton():
+        return "Triton kernel"
+    return "C kernel" if device.type == "cpu" and _has_native_library() else "PyTorch's grid_sample"
+
+
 def _fused_kernel(feature: Tensor) -> Callable[[Tensor, Tensor, bool], Tensor] | None:
     """A kernel that never writes coordinates to memory, where there is one for that device and type."""
     if torch.compiler.is_exporting() or torch.jit.is_tracing() or feature.dtype == torch.float64:

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from huggingface_hub import snapshot_download
 from huggingface_hub.constants import ENDPOINT
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
@@ -17,7 +19,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
+from ..inference.files import component_files
+from ..inference.graph_networks import open_network
+from ..inference.graph_painter import GraphPainter
 from ..inference.painter import Painter, PaintingOptions, open_painter
+from ..inference.runtimes import RUNTIMES
 from ..models.limb_warp import PreparedSources
 from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
@@ -43,6 +49,8 @@ class AdaATPipeline(DiffusionPipeline):
     generator: AdaATGenerator
     _painting = PaintingOptions()
     _painter: tuple[Any, Painter] | None = None
+    _given_painter: Painter | None = None
+    _networks: dict[str, tuple[Any, Any]] | None = None
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[Any], **kwargs: Any) -> "AdaATPipeline":
@@ -59,11 +67,13 @@ class AdaATPipeline(DiffusionPipeline):
             ValueError: if the repository names no AdaAT pipeline, or a component is missing.
         """
         repository = bundled_path(pretrained_model_name_or_path) or pretrained_model_name_or_path
-        painting = PaintingOptions(kwargs.pop("backend", "auto"), folder=existing_folder(repository))
+        backend = kwargs.pop("backend", "auto")
+        painting = PaintingOptions(backend)
         kwargs.setdefault("dtype", kwargs.pop("torch_dtype", None) or torch.float32)
         if "custom_pipeline" in kwargs:
             return super().from_pretrained(repository, **kwargs)
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
+        painting = replace(painting, folder=_graphs_folder(repository, backend, hub))
         index = _load_index(cls, repository, hub)
         target = _named_class(index, repository) if cls is AdaATPipeline else cls
         wanted = _wanted_components(target, index, kwargs)
@@ -99,14 +109,35 @@ class AdaATPipeline(DiffusionPipeline):
         self._painting, self._painter = options, None
         return self
 
+    def paint_with(self, painter: Painter | None) -> None:
+        """Let a given painter paint, whatever [`~AdaATPipeline.optimize`] has chosen; `None` takes it away again."""
+        self._given_painter = painter
+
     def painter(self) -> Painter:
         """What paints, as [`~AdaATPipeline.optimize`] has chosen; made when it is first asked for and when the weights change."""
+        if self._given_painter is not None:
+            return self._given_painter
         device, generator = self._execution_device, self.generator
         values = [*generator.parameters(), *generator.buffers()]
         state = (self._painting, device, [(id(value), value._version, value.device, value.dtype) for value in values])
         if self._painter is None or self._painter[0] != state:
             self._painter = state, open_painter(generator, self._painting, device)
         return self._painter[1]
+
+    def network(self, name: str) -> Any:
+        """A component (`"landmarker"`, `"motion_model"`, ...) as it is run: on the pipeline's device, or its exported graph where
+        another runtime paints and the pipeline's folder has one."""
+        component, painter = getattr(self, name), self.painter()
+        if isinstance(painter, GraphPainter):
+            state = (id(component), id(painter))
+            self._networks = self._networks or {}
+            if self._networks.get(name, (None,))[0] != state:
+                graphs = component_files(painter.store, name, component)
+                network = open_network(component, painter.runtime, graphs) if graphs else None
+                self._networks[name] = state, network
+            if self._networks[name][1] is not None:
+                return self._networks[name][1]
+        return component.to(self._execution_device)
 
     def push_to_hub(  # type: ignore[override]  # diffusers' own writes another card over ours
         self,
@@ -231,9 +262,13 @@ def _load_index(cls: type[AdaATPipeline], repository: str | PathLike[Any], hub: 
         raise
 
 
-def existing_folder(repository: str | PathLike[Any]) -> Path | None:
-    """The folder of a pipeline that lies on this machine."""
-    return Path(repository) if Path(repository).is_dir() else None
+def _graphs_folder(repository: str | PathLike[Any], backend: str, hub: dict[str, Any]) -> Path | None:
+    """The pipeline's folder; of one on the Hub, its graphs are fetched if they are asked for."""
+    if Path(repository).is_dir():
+        return Path(repository)
+    if backend not in RUNTIMES:
+        return None
+    return Path(snapshot_download(str(repository), allow_patterns=[f"{backend}/*"], **hub))
 
 
 def _named_class(index: dict[str, Any], repository: str | PathLike[Any]) -> type[AdaATPipeline]:

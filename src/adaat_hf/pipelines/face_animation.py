@@ -80,7 +80,7 @@ class FaceAnimationPipeline(AdaATPipeline):
         """
         if self.landmarker is None:
             raise ValueError("This pipeline has no landmarker component: pass landmarker=... to the call.")
-        return TorchLandmarker(self.landmarker.to(self._execution_device))
+        return TorchLandmarker(self.network("landmarker"))
 
     def _read_driving(
         self,

@@ -45,4 +45,4 @@ class PersonPipeline(AdaATPipeline):
         """The pipeline's body detector, on its device; `None` if it has none."""
         if self.body_landmarker is None:
             return None
-        return TorchBodyDetector(self.body_landmarker.to(self._execution_device))
+        return TorchBodyDetector(self.network("body_landmarker"))

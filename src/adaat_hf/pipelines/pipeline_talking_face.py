@@ -230,7 +230,7 @@ class TalkingFacePipeline(FaceAnimationPipeline):
         self, sound: SoundFile, facts: SoundFacts, fps: Fraction, style: SpeakingStyle, head: Tensor | None
     ) -> Iterator[MotionChange]:
         motion = SpeechMotion(
-            self.motion_model.to(self._execution_device), self.feature_extractor, self._reader(sound),
+            self.network("motion_model"), self.feature_extractor, self._reader(sound),
             facts.speech_level, fps, style,
         )  # fmt: skip
         done = 0
