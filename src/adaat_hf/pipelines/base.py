@@ -119,7 +119,13 @@ class AdaATPipeline(DiffusionPipeline):
             return self._given_painter
         device, generator = self._execution_device, self.generator
         values = [*generator.parameters(), *generator.buffers()]
-        state = (self._painting, device, [(id(value), value._version, value.device, value.dtype) for value in values])
+        hooked = hasattr(generator, "_hf_hook")
+        state = (
+            self._painting,
+            device,
+            hooked,
+            [(id(value), value._version, value.device, value.dtype) for value in values],
+        )
         if self._painter is None or self._painter[0] != state:
             self._painter = state, open_painter(generator, self._painting, device)
         return self._painter[1]
