@@ -16,6 +16,7 @@ from adaat_hf.inference.export_pipeline import ExportError, export_pipeline
 from adaat_hf.inference.graph import GraphSize
 from adaat_hf.inference.graph_networks import GraphLandmarker, GraphMotionModel
 from adaat_hf.inference.graph_painter import GraphPainter
+from adaat_hf.inference.precision import GuardedPainter
 from adaat_hf.processing.image_processing_adaat import AdaATImageProcessor
 
 
@@ -143,6 +144,25 @@ def test_openvino_is_chosen_where_it_has_a_graph(folder):
     painted(pipe.optimize("openvino"))
     assert isinstance(AdaATPipeline.from_pretrained(folder).painter(), GraphPainter)
     assert isinstance(AdaATPipeline.from_pretrained(folder, backend="torch").painter(), InferencePlan)
+
+
+def test_generators_in_16_bits_are_painted_in_32(exported):
+    report, backend = exported
+    pipe = AdaATPipeline.from_pretrained(report.folder, backend=backend, dtype=torch.float16)
+    wanted = InferencePlan(pipe.generator).float()
+    torch.manual_seed(1)
+    source, points = torch.rand(3, 64, 64).half().float(), 1.6 * torch.rand(6, 96, 2) - 0.8
+    with torch.no_grad():
+        right = wanted(wanted.read_source(source[None], points[:1]), points[1:]).images
+    torch.testing.assert_close(painted(pipe), right, atol=1e-4, rtol=0)
+
+
+def test_a_type_that_is_asked_for_is_painted_by_pytorch(folder):
+    pytest.importorskip("openvino")
+    pipe = AdaATPipeline.from_pretrained(folder)
+    files.GraphStore(pipe.generator, "openvino", None).find(GraphSize(1, 8, 8), lambda path: path.write_text("graph"))
+    assert isinstance(pipe.painter(), GraphPainter)
+    assert isinstance(pipe.optimize(dtype=torch.bfloat16).painter(), GuardedPainter)
 
 
 def test_several_sources(face_model, tmp_path):

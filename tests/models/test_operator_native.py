@@ -1,7 +1,9 @@
 """The operator's C code against PyTorch's sampler, and what happens where it cannot be compiled."""
 
 import math
+import os
 import subprocess
+from multiprocessing import get_context
 
 import pytest
 import torch
@@ -142,3 +144,20 @@ def test_under_torch_compile(native):
     torch.testing.assert_close(found, adaptive_affine(feature, *values))
     found.sum().backward()
     assert feature.grad.abs().sum() > 0
+
+
+def test_on_systems_without_uname(native, monkeypatch, tmp_path):
+    monkeypatch.setattr(operator_native, "HF_HOME", str(tmp_path))
+    monkeypatch.delattr(operator_native.os, "uname")
+    assert operator_native._compiled().is_file()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own(native):
+    operator_native._threads()
+    with get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(_cached_pools).get(timeout=60) == 0
+
+
+def _cached_pools() -> int:
+    return operator_native._threads.cache_info().currsize

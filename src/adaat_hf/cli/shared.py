@@ -59,7 +59,8 @@ def load_pipeline(args: argparse.Namespace, kind: Any = None) -> Any:
     logging.disable_progress_bar()
     device = best_device(args.device)
     pipe = (kind or AdaATPipeline).from_pretrained(args.model, backend=args.backend).to(device)
-    pipe.painter()  # a backend that cannot paint here is told of before the work
+    if args.backend != "auto":
+        pipe.painter()  # one that cannot paint here is told of before the work
     return pipe
 
 

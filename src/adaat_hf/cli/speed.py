@@ -1,4 +1,4 @@
-"""Commands about speed: `adaat export`, `adaat benchmark` and `adaat doctor`."""
+"""Commands about speed: `adaat export` and `adaat doctor`."""
 
 import argparse
 from typing import Any

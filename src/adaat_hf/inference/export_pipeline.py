@@ -20,7 +20,7 @@ from .exporting import Exported
 from .files import SUFFIXES, graph_name, weights_digest, write_list
 from .graph import GraphSize, PaintGraph
 from .graph_networks import export_landmarker, export_motion_model
-from .graph_painter import export_painting, graph_arguments
+from .graph_painter import export_painting
 from .plan import InferencePlan
 from .quantization import quantize
 from .runtimes import Runtime, as_arrays, open_runtime
@@ -48,7 +48,7 @@ class ExportReport:
 
     Args:
         folder (`Path`): The pipeline folder.
-        differences (`dict[str, float]`): Largest difference from PyTorch by graph; of a quantised one, the mean.
+        differences (`dict[str, float]`): Largest difference from PyTorch by graph, before it was quantised.
     """
 
     folder: Path
@@ -88,6 +88,7 @@ def export_pipeline(
         raise FileExistsError(f"{str(output)!r} exists and is not empty.")
     folder = local_folder(model)
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    sizes = sizes or [_usual_size(folder)]
     backend = FORMATS[format]
     runtime = open_runtime(backend)
     partial = output.with_name(f".{output.name}.part")
@@ -102,12 +103,12 @@ def export_pipeline(
                 network = kind.from_pretrained(folder, subfolder=name, dtype=torch.float32).eval()
                 content[name] = {"weights": weights_digest(network), "graphs": writer.network(name, export(network))}
         generator = AdaATGenerator.from_pretrained(folder, subfolder="generator", dtype=torch.float32).eval()
-        for size in sizes or [_usual_size(folder)]:
+        for size in sizes:
             writer.painting(generator, size, calibration)
         precision = "float32" if calibration is None else "int8"
         content["painting"] = {
             "weights": weights_digest(generator), "precision": precision,
-            "sizes": [asdict(size) for size in sizes or [_usual_size(folder)]],
+            "sizes": [asdict(size) for size in sizes],
         }  # fmt: skip
         write_list(partial, backend, content)
         if output.exists():
@@ -158,10 +159,9 @@ class _Writer:
     ) -> None:
         name = graph_name(size)
         self.progress(name)
-        plan = InferencePlan(generator)
+        graph = PaintGraph(InferencePlan(generator), size.sources)
+        example = graph.example(size)
         with torch.no_grad():
-            example, _ = graph_arguments(plan, *_random_subject(plan, size), None, None)
-            graph = PaintGraph(plan, size.sources)
             wanted = graph(*example.values())
         file = self._save(name, export_painting(graph, example))
         self._compare(file, example, wanted, graph.outputs)
@@ -177,23 +177,12 @@ class _Writer:
     def _compare(
         self, file: Path, example: dict[str, Tensor], wanted: tuple[Tensor, ...], names: Sequence[str]
     ) -> None:
-        values = as_arrays(example)
-        values |= {name: value.numpy() for name, value in example.items() if not value.is_floating_point()}
-        found = self.runtime.load(file)(values)
+        found = self.runtime.load(file)(as_arrays(example))
         for name, one, other in zip(names, found, wanted, strict=True):
             difference = float(np.abs(one - other.detach().numpy()).max())
             self.differences[f"{file.stem} {name}"] = difference
             if not difference <= TOLERANCE * max(1.0, float(other.detach().abs().max())):
                 raise ExportError(f"{name!r} of {file.name} differs from PyTorch by {difference:.2g}.")
-
-
-def _random_subject(plan: InferencePlan, size: GraphSize) -> tuple[Any, Tensor]:
-    """A source and two poses, for tracing and comparing."""
-    random = torch.Generator().manual_seed(0)
-    points = plan.network.config.num_keypoints
-    pictures = torch.rand(size.sources, 3, size.height, size.width, generator=random)
-    here, there = (1.6 * torch.rand(count, points, 2, generator=random) - 0.8 for count in (size.sources, 2))
-    return plan.read_source(pictures, here), there
 
 
 __all__ = ["FORMATS", "ExportError", "ExportReport", "export_pipeline", "local_folder"]

@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,8 @@ class GraphStore:
 
     def __init__(self, generator: nn.Module, backend: str, folder: Path | None) -> None:
         self.backend, self.folder = backend, folder
-        self.suffix, self.digest = SUFFIXES[backend], weights_digest(generator)
+        self.generator, self.suffix = generator, SUFFIXES[backend]
         self.cache = Path(HF_HOME) / "adaat_hf" / "graphs"
-        self.cached = self.cache / f"{self.digest}_{version('adaat-hf')}"
         self.exported: dict[GraphSize, Path] = {}
         self.precision = "float32"
         painting = {} if folder is None else read_list(folder, backend).get("painting", {})
@@ -71,9 +71,19 @@ class GraphStore:
             for size in (GraphSize(**fields) for fields in painting["sizes"]):
                 self.exported[size] = folder / backend / f"{graph_name(size)}{self.suffix}"
 
+    @cached_property
+    def digest(self) -> str:
+        """See [`weights_digest`]; it takes a while, so it is made when there are graphs to compare it with."""
+        return weights_digest(self.generator)
+
+    @property
+    def cached(self) -> Path:
+        """Folder of the cache for these weights."""
+        return self.cache / f"{self.digest}_{version('adaat-hf')}"
+
     def __bool__(self) -> bool:
         """Whether there is any graph."""
-        return bool(self.exported) or any(self.cached.glob(f"*{self.suffix}"))
+        return bool(self.exported) or (self.cache.is_dir() and any(self.cached.glob(f"*{self.suffix}")))
 
     def find(self, size: GraphSize, make: Callable[[Path], None]) -> Path:
         """The graph for a size; `make` writes it if there is none yet."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..models.limb_warp import PreparedSources
 from .plan import InferencePlan, PlannedSource
 
 
@@ -61,22 +62,40 @@ class PaintGraph(nn.Module):
         found = self.plan.paint(source, pose, self.sources, prewarp)
         return tuple(found[name] for name in self.outputs)
 
-    def arguments(
+    def prepare(
         self,
         source: PlannedSource,
         driving_keypoints: Tensor,
-        driving_visibility: Tensor | None,
-        moved: tuple[Tensor, ...],
-    ) -> dict[str, Tensor]:
-        """What is to be passed, by name, for a repeated source; points whose visibility is unknown count as visible."""
-        seen = torch.ones_like(driving_keypoints[..., 0]) if driving_visibility is None else driving_visibility.float()
-        shown = torch.ones_like(source.keypoints[..., 0]) if source.visibility is None else source.visibility.float()
+        driving_visibility: Tensor | None = None,
+        prepared: PreparedSources | None = None,
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """What is to be passed, by name, and the moved picture of a single source.
+
+        Arguments as of [`InferencePlan`]; points whose visibility is unknown count as visible.
+        """
+        whole = source.repeated(len(driving_keypoints))
+        pose = self.plan.pose(whole, driving_keypoints, driving_visibility, self.sources)
+        prewarp = self.plan.network.prewarp(whole.pictures, pose, self.sources, prepared)
+        seen, shown = (
+            torch.ones_like(points[..., 0]) if visibility is None else visibility.float()
+            for points, visibility in ((driving_keypoints, driving_visibility), (whole.keypoints, whole.visibility))
+        )
         values = {
-            "driving_keypoints": driving_keypoints, "driving_visibility": seen, "pictures": source.pictures,
-            "keypoints": source.keypoints, "visibility": shown, "stem": source.stem, "merge": source.merge,
-            **dict(zip(_moved_names(self.plan), moved, strict=True)),
+            "driving_keypoints": driving_keypoints, "driving_visibility": seen, "pictures": whole.pictures,
+            "keypoints": whole.keypoints, "visibility": shown, "stem": whole.stem, "merge": whole.merge,
+            **dict(zip(_moved_names(self.plan), prewarp.inputs[1:], strict=True)),
         }  # fmt: skip
-        return {name: value for name in self.inputs if (value := values[name]) is not None}
+        given = {name: value for name in self.inputs if (value := values[name]) is not None}
+        return given, prewarp.picture if self.sources == 1 else None
+
+    @torch.no_grad()
+    def example(self, size: GraphSize) -> dict[str, Tensor]:
+        """Arguments for two random poses of random pictures, to trace and compare with."""
+        random = torch.Generator().manual_seed(0)
+        points = self.plan.network.config.num_keypoints
+        pictures = torch.rand(size.sources, 3, size.height, size.width, generator=random)
+        here, there = (1.6 * torch.rand(count, points, 2, generator=random) - 0.8 for count in (size.sources, 2))
+        return self.prepare(self.plan.read_source(pictures, here), there)[0]
 
 
 def _moved_names(plan: InferencePlan) -> list[str]:

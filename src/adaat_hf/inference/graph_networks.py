@@ -76,8 +76,7 @@ class GraphMotionModel(_GraphNetwork):
         features = F.pad(features, (0, 0, 0, -features.shape[1] % self.config.stride))
         noise = noise[:, : features.shape[1] // self.config.stride]
         named = zip(MOTION_INPUTS, (features, times, noise, emotion, strength), strict=True)
-        values = {**as_arrays(dict(named)), "emotion": emotion.numpy()}
-        return AdaATMotionOutput(*(torch.from_numpy(found) for found in self._motion(values)))
+        return AdaATMotionOutput(*self._run(self._motion, dict(named)))
 
 
 MOTION_INPUTS = ("input_features", "times", "noise", "emotion", "emotion_strength")

@@ -43,41 +43,24 @@ class GraphPainter:
         prepared: PreparedSources | None = None,
     ) -> AdaATGeneratorOutput:
         """Paint the subject in B poses; see [`InferencePlan`]. `warped` is returned for a single source only."""
-        values, warped = graph_arguments(self.plan, source, driving_keypoints, driving_visibility, prepared)
-        graph, run = self._graph(source, values)
+        graph, run = self._graph(source)
+        values, warped = graph.prepare(source, driving_keypoints, driving_visibility, prepared)
         found = dict(zip(graph.outputs, map(torch.from_numpy, run(as_arrays(values))), strict=True))
         return AdaATGeneratorOutput(**found, warped=warped)  # type: ignore[arg-type]  # `found` has no features
 
-    def _graph(self, source: PlannedSource, values: dict[str, Tensor]) -> tuple[PaintGraph, RunGraph]:
+    def _graph(self, source: PlannedSource) -> tuple[PaintGraph, RunGraph]:
         count, _, height, width = source.pictures.shape
         size = GraphSize(count, height, width)
         if size not in self._graphs:
             graph = PaintGraph(self.plan, count)
-            file = self.store.find(size, lambda path: self._export(graph, values, path))
+            file = self.store.find(size, lambda path: self._export(graph, size, path))
             self._graphs[size] = graph, self.runtime.load(file)
         return self._graphs[size]
 
-    def _export(self, graph: PaintGraph, values: dict[str, Tensor], path: Path) -> None:
+    def _export(self, graph: PaintGraph, size: GraphSize, path: Path) -> None:
         with tqdm(total=1, desc=f"preparing the network for {self.runtime.name} (once)", unit="graph") as bar:
-            self.runtime.save(export_painting(graph, values), path)
+            self.runtime.save(export_painting(graph, graph.example(size)), path)
             bar.update()
-
-
-def graph_arguments(
-    plan: InferencePlan,
-    source: PlannedSource,
-    driving_keypoints: Tensor,
-    driving_visibility: Tensor | None,
-    prepared: PreparedSources | None,
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """What a [`PaintGraph`] takes, by name, and the moved source for those who want to see it."""
-    count = len(source.pictures)
-    whole = source.repeated(len(driving_keypoints))
-    pose = plan.pose(whole, driving_keypoints, driving_visibility, count)
-    prewarp = plan.network.prewarp(whole.pictures, pose, count, prepared)
-    graph = PaintGraph(plan, count)
-    values = graph.arguments(whole, driving_keypoints, driving_visibility, prewarp.inputs[1:])
-    return values, prewarp.picture if count == 1 else None
 
 
 def export_painting(graph: PaintGraph, example: dict[str, Tensor]) -> Exported:
@@ -85,14 +68,11 @@ def export_painting(graph: PaintGraph, example: dict[str, Tensor]) -> Exported:
 
     Args:
         graph ([`PaintGraph`]): What to export.
-        example (`dict[str, Tensor]`): Its arguments for at least one pose.
+        example (`dict[str, Tensor]`): Its arguments for more than one pose, since one would be taken for a size that never changes.
     """
     poses = torch.export.Dim("poses", min=1, max=MOST_POSES)
     free = {name: {0: poses if name.startswith("driving") else graph.sources * poses} for name in example}
-    # A size of one would be taken for one that never changes.
-    if len(example["driving_keypoints"]) == 1:
-        example = {name: value.repeat(2, *(1 for _ in value.shape[1:])) for name, value in example.items()}
     return export_graph(graph, example, graph.outputs, free)
 
 
-__all__ = ["GraphPainter", "export_painting", "graph_arguments"]
+__all__ = ["GraphPainter", "export_painting"]

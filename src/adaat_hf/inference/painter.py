@@ -62,6 +62,11 @@ class PaintingOptions:
         if isinstance(self.dtype, str) and self.dtype != "auto":
             raise ValueError(f"dtype is {self.dtype!r}, expected a torch.dtype or 'auto'.")
 
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing is asked for that only PyTorch does."""
+        return not self.compile and not isinstance(self.dtype, torch.dtype)
+
 
 class HookedPainter:
     """The generator itself, for those that load and unload its weights (`enable_model_cpu_offload`) or have changed its class."""
@@ -104,13 +109,11 @@ def open_painter(generator: AdaATGenerator, options: PaintingOptions, device: to
     backend = options.backend
     if backend in RUNTIMES and device.type != "cpu":
         raise ValueError(f"The backend {backend!r} paints on the CPU, but the pipeline is on {device}.")
-    if backend in RUNTIMES or (
-        backend == "auto" and not options.compile and device.type == "cpu" and is_installed("openvino")
-    ):
-        name = "openvino" if backend == "auto" else backend
-        runtime, store = open_runtime(name), GraphStore(generator, name, options.folder)
-        if backend != "auto" or store:
-            return GraphPainter(InferencePlan(generator).float(), runtime, store)
+    if backend == "auto" and device.type == "cpu" and options.is_default and is_installed("openvino"):
+        backend = "openvino" if GraphStore(generator, "openvino", options.folder) else "torch"
+    if backend in RUNTIMES:
+        store = GraphStore(generator, backend, options.folder)
+        return GraphPainter(InferencePlan(generator).float(), open_runtime(backend), store)
     plan = InferencePlan(generator).to(device)
     dtype = probed_dtype(plan, device) if options.dtype == "auto" else options.dtype
     if options.compile:

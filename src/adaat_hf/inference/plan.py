@@ -105,6 +105,7 @@ class InferencePlan(nn.Module):
         """
         self.network.check_inputs(pictures[None], keypoints[None], keypoints[:1])
         height, width = pictures.shape[2:]
+        pictures = pictures.to(self.dtype)
         source = pictures.flip(1) if self.network.config.channel_order == "bgr" else pictures
         stem = self.stem.of_source(source, keypoints, visibility, height, width)
         merge = None

@@ -33,8 +33,8 @@ class GuardedPainter:
         self, pictures: Tensor, keypoints: Tensor, visibility: Tensor | None = None
     ) -> tuple[PlannedSource, PlannedSource]:
         """See [`InferencePlan.read_source`]; in both types."""
-        fast = self.fast.read_source(pictures.to(self.dtype), keypoints, visibility)
-        return fast, self.exact.read_source(pictures.to(self.exact.dtype), keypoints, visibility)
+        fast = self.fast.read_source(pictures, keypoints, visibility)
+        return fast, self.exact.read_source(pictures, keypoints, visibility)
 
     def __call__(
         self,
@@ -45,16 +45,14 @@ class GuardedPainter:
     ) -> AdaATGeneratorOutput:
         """See [`InferencePlan`]."""
         if self.dtype != self.exact.dtype:
-            ready = None if prepared is None else prepared.to(driving_keypoints.device, self.dtype)
-            found = self.fast(source[0], driving_keypoints, driving_visibility, ready)
+            found = self.fast(source[0], driving_keypoints, driving_visibility, prepared)
             if found.images.isfinite().all():
                 return found
             logger.warning(
                 "Painting in %s gave values that are not finite; going on in %s.", self.dtype, self.exact.dtype
             )
             self.dtype = self.exact.dtype
-        ready = None if prepared is None else prepared.to(driving_keypoints.device, self.exact.dtype)
-        return self.exact(source[1], driving_keypoints, driving_visibility, ready)
+        return self.exact(source[1], driving_keypoints, driving_visibility, prepared)
 
 
 @torch.no_grad()
@@ -87,7 +85,7 @@ def _difference(plan: InferencePlan, dtype: torch.dtype, device: torch.device) -
     exact = copy.deepcopy(plan).float()
     wanted = exact(exact.read_source(picture, points[:1]), points).images
     fast = copy.deepcopy(plan).to(dtype)
-    found = fast(fast.read_source(picture.to(dtype), points[:1]), points).images
+    found = fast(fast.read_source(picture, points[:1]), points).images
     assert wanted is not None and found is not None
     difference = (found.float() - wanted).abs().mean().item()
     return difference if found.isfinite().all() else float("inf")

@@ -107,8 +107,9 @@ def open_runtime(name: str) -> Runtime:
 
 
 def as_arrays(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Tensors as the arrays that runtimes take: float32, contiguous, on the CPU."""
-    return {name: np.ascontiguousarray(value.detach().float().cpu().numpy()) for name, value in values.items()}
+    """Tensors as the arrays that runtimes take: contiguous, on the CPU, float32 or whole numbers."""
+    plain = {name: value.float() if value.is_floating_point() else value for name, value in values.items()}
+    return {name: np.ascontiguousarray(value.detach().cpu().numpy()) for name, value in plain.items()}
 
 
 __all__ = ["RunGraph", "Runtime", "as_arrays", "is_installed", "open_runtime"]

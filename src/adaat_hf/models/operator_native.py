@@ -7,6 +7,7 @@ import ctypes
 import hashlib
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -14,11 +15,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from huggingface_hub.constants import HF_HOME
 from torch import Tensor
+
+from .operator_gradient import differentiable
 
 
 SOURCE = Path(__file__).with_name("operator_cpu.c")
@@ -50,7 +52,7 @@ def _compiled() -> Path:
     """Path of the shared library; compiled into the cache of Hugging Face's libraries if it is not there yet."""
     capability = torch.backends.cpu.get_cpu_capability()
     flags = [*FLAGS, *([ARCHITECTURES[capability]] if capability in ARCHITECTURES else [])]
-    version = hashlib.sha256(SOURCE.read_bytes() + " ".join([*flags, os.uname().machine]).encode()).hexdigest()[:16]
+    version = hashlib.sha256(SOURCE.read_bytes() + " ".join([*flags, platform.machine()]).encode()).hexdigest()[:16]
     path = Path(HF_HOME) / "adaat_hf" / f"operator_{version}.so"
     if path.is_file():
         return path
@@ -69,6 +71,11 @@ def _compiled() -> Path:
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="adaat-operator")
+
+
+if hasattr(os, "register_at_fork"):
+    # Threads do not survive a fork, so the child must not wait for its parent's.
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _run(function: Callable[..., int], tensors: list[Tensor], maps: int, *sizes: int) -> None:
@@ -128,17 +135,7 @@ def _(feature: Tensor, matrix: Tensor, gradient: Tensor, align_corners: bool) ->
     return torch.empty_like(feature, memory_format=torch.contiguous_format), torch.empty_like(matrix)
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    feature, matrix, ctx.align_corners = inputs
-    ctx.save_for_backward(feature, matrix)
-
-
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-    feature, matrix = ctx.saved_tensors
-    return *warp_channels_cpu_backward(feature, matrix, gradient, ctx.align_corners), None
-
-
-warp_channels_cpu.register_autograd(_differentiate, setup_context=_remember)
+differentiable(warp_channels_cpu, warp_channels_cpu_backward)
 
 
 __all__ = ["native_library", "warp_channels_cpu"]

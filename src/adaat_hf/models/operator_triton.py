@@ -10,23 +10,34 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .operator_gradient import differentiable
+
 
 @triton.jit
-def _places(matrix, channel, valid, pixel, width, height, ALIGN: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Where channels read their pixels, in pixels (P, C), and the pixels' normalised position."""
+def _block(  # type: ignore[no-untyped-def]
+    matrix, channels, height, width, channel_stride, ALIGN: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr
+):  # fmt: skip
+    """The pixels and channels of a program: which they are, which exist, where their maps begin, and where they are read, in
+    pixels (P, C) and, of the pixels themselves, in normalised units."""
+    pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
+    channel = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
+    image = tl.program_id(2).to(tl.int64)
+    known = channel < channels
+    valid = (pixel < height * width)[:, None] & known[None, :]
+    start = image * channels * height * width + channel[None, :] * channel_stride
     columns, rows = width.to(tl.float32), height.to(tl.float32)
-    x = 2.0 * (pixel % width).to(tl.float32) / tl.maximum(columns - 1, 1) - 1.0
-    y = 2.0 * (pixel // width).to(tl.float32) / tl.maximum(rows - 1, 1) - 1.0
-    x, y = x[:, None], y[:, None]
-    cosine = tl.load(matrix + channel * 4, mask=valid, other=0.0)[None, :]
-    sine = tl.load(matrix + channel * 4 + 1, mask=valid, other=0.0)[None, :]
-    shift_x = tl.load(matrix + channel * 4 + 2, mask=valid, other=0.0)[None, :]
-    shift_y = tl.load(matrix + channel * 4 + 3, mask=valid, other=0.0)[None, :]
-    across = cosine * x - sine * y + shift_x
-    down = sine * x + cosine * y + shift_y
+    x = (2.0 * (pixel % width).to(tl.float32) / tl.maximum(columns - 1, 1) - 1.0)[:, None]
+    y = (2.0 * (pixel // width).to(tl.float32) / tl.maximum(rows - 1, 1) - 1.0)[:, None]
+    entry = matrix + (image * channels + channel) * 4
+    cosine = tl.load(entry, mask=known, other=0.0)[None, :]
+    sine = tl.load(entry + 1, mask=known, other=0.0)[None, :]
+    across = cosine * x - sine * y + tl.load(entry + 2, mask=known, other=0.0)[None, :]
+    down = sine * x + cosine * y + tl.load(entry + 3, mask=known, other=0.0)[None, :]
     if ALIGN:
-        return (across + 1) * (0.5 * (columns - 1)), (down + 1) * (0.5 * (rows - 1)), x, y
-    return ((across + 1) * columns - 1) * 0.5, ((down + 1) * rows - 1) * 0.5, x, y
+        across, down = (across + 1) * (0.5 * (columns - 1)), (down + 1) * (0.5 * (rows - 1))
+    else:
+        across, down = ((across + 1) * columns - 1) * 0.5, ((down + 1) * rows - 1) * 0.5
+    return pixel, channel, image, known, valid, start, across, down, x, y
 
 
 @triton.jit
@@ -42,23 +53,18 @@ def _forward(  # type: ignore[no-untyped-def]
     feature, matrix, output, channels, height, width, channel_stride, pixel_stride,
     ALIGN: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
-    channel = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    image = tl.program_id(2).to(tl.int64)
-    known = channel < channels
-    valid = (pixel < height * width)[:, None] & known[None, :]
-    across, down, _, _ = _places(matrix + image * channels * 4, channel, known, pixel, width, height, ALIGN)
+    pixel, _, _, _, valid, start, across, down, _, _ = _block(
+        matrix, channels, height, width, channel_stride, ALIGN, BLOCK_P, BLOCK_C
+    )
     left, top = tl.floor(across), tl.floor(down)
     right, low = across - left, down - top
-    start = feature + image * channels * height * width + channel[None, :] * channel_stride
     total = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
     for corner in tl.static_range(4):
         step_x, step_y = corner % 2, corner // 2
         offset, inside = _tap(left + step_x, top + step_y, width, height, pixel_stride, valid)
         share = (right if step_x else 1 - right) * (low if step_y else 1 - low)
-        total += share * tl.load(start + offset, mask=inside, other=0.0).to(tl.float32)
-    target = output + image * channels * height * width + channel[None, :] * channel_stride
-    tl.store(target + pixel[:, None] * pixel_stride, total.to(output.dtype.element_ty), mask=valid)
+        total += share * tl.load(feature + start + offset, mask=inside, other=0.0).to(tl.float32)
+    tl.store(output + start + pixel[:, None] * pixel_stride, total.to(output.dtype.element_ty), mask=valid)
 
 
 @triton.jit
@@ -66,15 +72,11 @@ def _backward(  # type: ignore[no-untyped-def]
     feature, matrix, gradient, feature_gradient, matrix_gradient, channels, height, width, channel_stride, pixel_stride,
     ALIGN: tl.constexpr, BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
 ):  # fmt: skip
-    pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
-    channel = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
-    image = tl.program_id(2).to(tl.int64)
-    known = channel < channels
-    valid = (pixel < height * width)[:, None] & known[None, :]
-    across, down, x, y = _places(matrix + image * channels * 4, channel, known, pixel, width, height, ALIGN)
+    pixel, channel, image, known, valid, start, across, down, x, y = _block(
+        matrix, channels, height, width, channel_stride, ALIGN, BLOCK_P, BLOCK_C
+    )
     left, top = tl.floor(across), tl.floor(down)
     right, low = across - left, down - top
-    start = image * channels * height * width + channel[None, :] * channel_stride
     arriving = tl.load(gradient + start + pixel[:, None] * pixel_stride, mask=valid, other=0.0).to(tl.float32)
     along_x = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
     along_y = tl.zeros((BLOCK_P, BLOCK_C), tl.float32)
@@ -186,17 +188,7 @@ def _(feature: Tensor, matrix: Tensor, gradient: Tensor, align_corners: bool) ->
     return torch.empty_like(_dense(feature)[0]), torch.empty_like(matrix)
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    feature, matrix, ctx.align_corners = inputs
-    ctx.save_for_backward(feature, matrix)
-
-
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-    feature, matrix = ctx.saved_tensors
-    return *warp_channels_backward(feature, matrix, gradient, ctx.align_corners), None
-
-
-warp_channels.register_autograd(_differentiate, setup_context=_remember)
+differentiable(warp_channels, warp_channels_backward)
 
 
 __all__ = ["warp_channels"]

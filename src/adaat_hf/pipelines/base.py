@@ -104,9 +104,13 @@ class AdaATPipeline(DiffusionPipeline):
             ValueError: if there is no such backend, or it cannot paint on the pipeline's device.
             ImportError: if the backend's package is missing.
         """
-        options = PaintingOptions(backend, dtype, compile, self._painting.folder)
-        open_painter(self.generator, options, self._execution_device)
-        self._painting, self._painter = options, None
+        before = self._painting
+        self._painting = PaintingOptions(backend, dtype, compile, before.folder)
+        try:
+            self.painter()
+        except (ValueError, ImportError):
+            self._painting = before
+            raise
         return self
 
     def paint_with(self, painter: Painter | None) -> None:

@@ -1,17 +1,16 @@
 """What a pipeline gives its network while it animates real clips, for the ranges of 8-bit activations."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..inference.graph_painter import graph_arguments
-from ..inference.plan import InferencePlan
+from ..inference.graph import PaintGraph
+from ..inference.plan import InferencePlan, PlannedSource
 from ..inference.runtimes import as_arrays
 from ..models.limb_warp import PreparedSources
-from ..models.modeling_adaat import AdaATGeneratorOutput
+from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from ..video import VIDEO_SUFFIXES, VideoError, VideoReader
 from .base import AdaATPipeline
 from .face_animation import FaceAnimationPipeline
@@ -22,26 +21,23 @@ POSES_PER_CLIP = 4
 FRAMES_PER_CLIP = 25
 
 
-class _Recorder:
-    """Paints as the plan does and remembers what with."""
+class _Recorder(InferencePlan):
+    """Remembers what it paints with."""
 
-    def __init__(self, plan: InferencePlan) -> None:
-        self.plan = plan
+    def __init__(self, generator: AdaATGenerator) -> None:
+        super().__init__(generator)
         self.inputs: list[dict[str, np.ndarray]] = []
 
-    def read_source(self, pictures: Tensor, keypoints: Tensor, visibility: Tensor | None = None) -> Any:
-        return self.plan.read_source(pictures, keypoints, visibility)
-
-    def __call__(
+    def forward(
         self,
-        source: Any,
+        source: PlannedSource,
         driving_keypoints: Tensor,
         driving_visibility: Tensor | None = None,
         prepared: PreparedSources | None = None,
     ) -> AdaATGeneratorOutput:
-        values, _ = graph_arguments(self.plan, source, driving_keypoints, driving_visibility, prepared)
+        values, _ = PaintGraph(self, 1).prepare(source, driving_keypoints, driving_visibility, prepared)
         self.inputs.append(as_arrays(values))
-        return self.plan(source, driving_keypoints, driving_visibility, prepared)
+        return super().forward(source, driving_keypoints, driving_visibility, prepared)
 
 
 def calibration_inputs(pipe: AdaATPipeline, folder: str | Path, samples: int) -> list[dict[str, np.ndarray]]:
@@ -67,7 +63,7 @@ def calibration_inputs(pipe: AdaATPipeline, folder: str | Path, samples: int) ->
     chosen = clips[:: max(1, len(clips) // wanted)][:wanted]
     reenact = FaceReenactmentPipeline(pipe.generator, pipe.face_model, pipe.image_processor, pipe.landmarker)
     reenact.set_progress_bar_config(disable=True)
-    recorder = _Recorder(InferencePlan(pipe.generator))
+    recorder = _Recorder(pipe.generator)
     reenact.paint_with(recorder)
     for number, clip in enumerate(tqdm(chosen, desc="reading calibration clips", unit="clip")):
         try:
