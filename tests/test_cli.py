@@ -1,12 +1,16 @@
 """The `adaat` command as a user types it."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from conftest import draw_person
 from sounds import tone, write_sound
 
@@ -33,6 +37,32 @@ def test_reenact_writes_a_video_and_a_contact_sheet(photo, motion, tmp_path, cap
     assert len(list(VideoReader(out))) == 8
     assert PIL.Image.open(sheet).size == (6 * 240, 2 * 240)
     assert "8 frames on cpu at" in capsys.readouterr().out
+
+
+def test_a_stopped_command_leaves_no_half_file(photo, short_motion, tmp_path):
+    long = short_motion.coefficients.frames(torch.zeros(5000, dtype=torch.long))
+    replace(short_motion, coefficients=long).save(tmp_path / "long.safetensors")
+    files = sorted(path.name for path in tmp_path.iterdir())
+    command = [
+        sys.executable,
+        "-m",
+        "adaat_hf.cli",
+        "reenact",
+        "--source",
+        str(photo),
+        "--crop-only",
+        "--device",
+        "cpu",
+    ]
+    command += ["--driving", str(tmp_path / "long.safetensors"), "-o", str(tmp_path / "out.mp4")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob(".out.*.part.mp4")) and process.poll() is None:
+            time.sleep(0.2)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 130 and "adaat: stopped" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
 
 
 def test_template_and_check(photo, tmp_path, capsys):

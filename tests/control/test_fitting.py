@@ -136,3 +136,15 @@ def test_impossible_input_is_refused(fitter):
         fitter.fit(points, torch.ones(2, 96))
     with pytest.raises(ValueError, match=r"points have shape \(2, 120, 2\)"):
         fitter.fit(torch.zeros(2, 120, 2), torch.ones(2, 120))
+
+
+def test_parts_of_a_long_clip_are_fitted_as_one(face_model, fitter, monkeypatch):
+    faces = random_clip(face_model, 40, seed=3)
+    points, seen = faces.project(face_model), torch.ones(40, 96)
+    seen[[7, 20]] = 0
+    whole = fitter.fit(points, seen)
+    monkeypatch.setattr("adaat_hf.control.fitting.FRAMES_AT_ONCE", 16)
+    parts = fitter.fit(points, seen)
+    for name in ("identity", "expression", "rotation", "scale", "translation"):
+        torch.testing.assert_close(getattr(parts, name), getattr(whole, name), atol=1e-3, rtol=1e-4)
+    assert parts.valid.tolist() == whole.valid.tolist()

@@ -1,10 +1,12 @@
 """Face reenactment from every kind of input to every kind of output, and what goes wrong on the way."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import PIL.Image
+import psutil
 import pytest
 import torch
 
@@ -18,7 +20,15 @@ from adaat_hf import (
     TorchLandmarker,
     VideoError,
     VideoReader,
+    VideoWriter,
 )
+
+
+def repeated(template, frames):
+    """A motion template of that many frames, forth and forth again."""
+    return replace(
+        template, coefficients=template.coefficients.frames(torch.arange(frames) % len(template.coefficients))
+    )
 
 
 def find(landmark_networks, picture):
@@ -99,6 +109,34 @@ def test_a_failure_while_writing_leaves_nothing(pipe, portrait, short_motion, tm
     with pytest.raises(RuntimeError, match="stopped"):
         pipe(portrait, short_motion, output=tmp_path / "out.mp4", callback_on_step_end=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_disk_stops_the_painting_and_leaves_nothing(pipe, portrait, short_motion, tmp_path, monkeypatch):
+    done = []
+
+    def full(writer, frame):
+        if writer.count == 2:
+            raise OSError("No space left on device")
+        writer.count += 1
+
+    monkeypatch.setattr(VideoWriter, "write", full)
+    long = repeated(short_motion, 200)
+    with pytest.raises(OSError, match="No space left"):
+        pipe(portrait, long, output=tmp_path / "out.mp4", callback_on_step_end=lambda *args: done.append(args[2]))
+    assert max(done, default=0) < 100 and list(tmp_path.iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_clip(pipe, portrait, short_motion, tmp_path):
+    used, process = {}, psutil.Process()
+
+    def measure(pipeline, number, done, tensors):
+        used[done] = process.memory_info().rss
+
+    result = pipe(portrait, repeated(short_motion, 450), output=tmp_path / "out.mp4", callback_on_step_end=measure)
+    assert result.statistics.frames == 450
+    early = max(rss for done, rss in used.items() if 60 <= done <= 120)
+    late = max(rss for done, rss in used.items() if done > 400)
+    assert late - early < 40e6, "450 frames of 320x300 pixels are 130 MB"
 
 
 def test_output_types_and_tuple(pipe, portrait, short_motion):

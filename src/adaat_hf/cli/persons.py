@@ -31,7 +31,7 @@ def _add_person(commands: Any) -> None:
     command.add_argument("--pose-person", help="the same for the pose (default: the largest; all of a file)")
     command.add_argument("--no-crop", action="store_true", help="use the whole photograph")
     command.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="size of the result (256 176)")
-    command.add_argument("--batch-size", type=int, default=4, help="poses painted at once (4)")
+    command.add_argument("--batch-size", type=int, help="poses painted at once (as many as are fast and fit)")
     add_mark_option(command)
     add_model_and_device(command, "bundled/person")
     command.set_defaults(run=_person)

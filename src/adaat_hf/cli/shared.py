@@ -29,7 +29,9 @@ def add_video_output(command: argparse.ArgumentParser, subject: str) -> None:
         "--crop-only", action="store_true", help=f"write the {subject} crop, not the whole photograph"
     )
     command.add_argument("--max-size", type=int, default=1280, help="longer side of the output (1280)")
-    command.add_argument("--batch-size", type=int, default=4, help="frames painted at once (4)")
+    command.add_argument(
+        "--batch-size", type=int, help="frames painted at once (as many as are fast and fit into memory)"
+    )
     command.add_argument("--sheet", help="also write a contact sheet of the frames to this picture")
     add_mark_option(command)
 

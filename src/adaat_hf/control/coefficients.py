@@ -8,6 +8,9 @@ from .face_model import AdaATFaceModel
 from .rotation import rotation_matrix
 
 
+PER_FRAME = ("expression", "rotation", "scale", "translation", "valid")
+
+
 @dataclass(frozen=True)
 class FaceCoefficients:
     """A face over T frames: one identity, and expression and head pose per frame.
@@ -35,8 +38,7 @@ class FaceCoefficients:
 
     def frames(self, index: slice | Tensor) -> "FaceCoefficients":
         """The same face in a selection of its frames."""
-        per_frame = ("expression", "rotation", "scale", "translation", "valid")
-        return replace(self, **{name: getattr(self, name)[index] for name in per_frame})
+        return replace(self, **{name: getattr(self, name)[index] for name in PER_FRAME})
 
     def project(self, model: AdaATFaceModel) -> Tensor:
         """Key points of every frame: `Tensor` of shape (T, K, 2), in pixels."""

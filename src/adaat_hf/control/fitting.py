@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .coefficients import FaceCoefficients
+from .coefficients import PER_FRAME, FaceCoefficients
 from .face_model import AdaATFaceModel
 from .rotation import nearest_rotation, rotation_matrix, rotation_vector
 
@@ -33,6 +33,8 @@ class FitSettings:
 
 # The jaw line slides along the cheek as the head turns, so its points say little about the head (PEERS, section 5.2).
 JAW_WEIGHT = 0.25
+# With a known identity frames are independent; solved in parts, long clips need no more memory than short ones.
+FRAMES_AT_ONCE = 512
 
 
 class FaceFitter:
@@ -73,8 +75,9 @@ class FaceFitter:
         if identity is None:
             chosen = self._spread(valid)
             identity = self._solve(points[chosen], weights[chosen], None)
-        result = self._solve(points[valid], weights[valid], identity)
-        return _hold_missing(result, valid)
+        parts = valid.nonzero().flatten().split(FRAMES_AT_ONCE)
+        solved = [self._solve(points[part], weights[part], identity) for part in parts]
+        return _hold_missing(_joined(solved), valid)
 
     def _complete(self, points: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         count = len(self._mean)
@@ -228,6 +231,11 @@ def _bounded_least_squares(normal: Tensor, right: Tensor, start: Tensor, sweeps:
             gradient = (normal[:, k] * solution).sum(1) - right[:, k]
             solution[:, k] = (solution[:, k] - gradient / diagonal[:, k]).clamp(0, 1)
     return solution
+
+
+def _joined(parts: list[FaceCoefficients]) -> FaceCoefficients:
+    """Successive parts of a clip of one face."""
+    return replace(parts[0], **{name: torch.cat([getattr(part, name) for part in parts]) for name in PER_FRAME})
 
 
 def _hold_missing(found: FaceCoefficients, valid: Tensor) -> FaceCoefficients:

@@ -14,7 +14,7 @@ class SameBlock(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, H, W)."""
-        return F.relu(self.norm(self.conv(feature)))
+        return F.relu(self.norm(self.conv(feature)), inplace=True)
 
 
 class DownBlock(SameBlock):
@@ -51,8 +51,8 @@ class ResBlock(nn.Module):
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, H, W)."""
-        hidden = self.conv1(F.relu(self.norm1(feature)))
-        return self.conv2(F.relu(self.norm2(hidden))) + self.skip(feature)
+        hidden = self.conv1(F.relu(self.norm1(feature), inplace=True))
+        return self.conv2(F.relu(self.norm2(hidden), inplace=True)) + self.skip(feature)
 
 
 class AdaptiveInstanceNorm(nn.Module):

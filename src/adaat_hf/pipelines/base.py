@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -19,6 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
+from ..inference.batching import poses_at_once
 from ..inference.files import component_files
 from ..inference.graph_networks import open_network
 from ..inference.graph_painter import GraphPainter
@@ -29,6 +31,9 @@ from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
 from ..processing.images import ImageInput
 from ..video import check_writable
+
+
+logger = logging.getLogger(__name__)
 
 
 class AdaATPipeline(DiffusionPipeline):
@@ -173,7 +178,7 @@ class AdaATPipeline(DiffusionPipeline):
     def check_request(
         self,
         sources: Sequence[ImageInput],
-        batch_size: int,
+        batch_size: int | None,
         output: str | PathLike[str] | None,
         output_type: str,
         names: list[str],
@@ -181,7 +186,7 @@ class AdaATPipeline(DiffusionPipeline):
         """Raise `ValueError` for arguments that would fail later, before anything expensive happens."""
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type is {output_type!r}, expected one of {OUTPUT_TYPES}.")
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1.")
         if output is not None:
             check_writable(Path(output))
@@ -195,7 +200,7 @@ class AdaATPipeline(DiffusionPipeline):
         return dict(getattr(self, "_progress_bar_config", {}))
 
     def paint(
-        self, source: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor, batch_size: int = 4
+        self, source: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor, batch_size: int | None = None
     ) -> Iterator[np.ndarray]:
         """Paint one source picture in many poses; see [`paint_tensors`], without visibility.
 
@@ -219,7 +224,7 @@ class AdaATPipeline(DiffusionPipeline):
         driving_keypoints: Tensor,
         source_visibility: Tensor | None = None,
         driving_visibility: Tensor | None = None,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         prepared: PreparedSources | None = None,
     ) -> Iterator[AdaATGeneratorOutput]:
         """Paint a subject in many poses.
@@ -229,7 +234,8 @@ class AdaATPipeline(DiffusionPipeline):
             source_keypoints (`Tensor` of shape (K, 2) or (S, K, 2)): In [-1, 1].
             driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
             source_visibility, driving_visibility (`Tensor`, *optional*): As the key points, without their last dimension.
-            batch_size (`int`, *optional*, defaults to 4): Poses per pass.
+            batch_size (`int`, *optional*): Poses per pass; by default as many as are fast and leave half of the free memory. Fewer
+                from the moment on when memory does not suffice.
             prepared ([`PreparedSources`], *optional*): What was made once of the sources of a body (see [`prepare_sources`]).
 
         Yields:
@@ -244,12 +250,29 @@ class AdaATPipeline(DiffusionPipeline):
         painter = self.painter()
         subject = painter.read_source(source.to(device, dtype), source_keypoints[:, :count].to(device), seen)
         ready = None if prepared is None else prepared.to(device, dtype)
-        for start in range(0, len(driving_keypoints), batch_size):
-            poses = driving_keypoints[start : start + batch_size, :count].to(device)
+        height, width = source.shape[2:]
+        size = batch_size or poses_at_once(self.generator.config, height, width, dtype, device, len(source))
+        start = 0
+        while start < len(driving_keypoints):
+            poses = driving_keypoints[start : start + size, :count].to(device)
             shown = None
             if driving_visibility is not None:
-                shown = driving_visibility[start : start + batch_size, :count].to(device)
-            yield painter(subject, poses, shown, ready)
+                shown = driving_visibility[start : start + size, :count].to(device)
+            try:
+                found = painter(subject, poses, shown, ready)
+            except torch.OutOfMemoryError:
+                if len(poses) == 1:
+                    raise
+                size = len(poses) // 2
+                logger.warning(
+                    "The memory of %s does not suffice for %d frames at once; going on with %d.",
+                    device,
+                    len(poses),
+                    size,
+                )
+                continue
+            yield found
+            start += len(poses)
 
 
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from ..overlap import work_behind
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..video import VideoWriter
 from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, LazyFrames, SoundFile, VideoFrames
@@ -58,8 +59,7 @@ def collect_frames(
     painting_at = time.perf_counter()
     if target.output is not None:
         with VideoWriter(target.output, target.fps, extent[1], extent[0], target.sound, mark=target.mark) as writer:
-            for crop in crops:
-                writer.write(finish(crop))
+            work_behind(crops, finish, writer.write)
         frames: Any = VideoFrames(target.output, statistics.frames)
     else:
         kept = list(crops)

@@ -15,6 +15,7 @@ from ..control.coefficients import FaceCoefficients
 from ..control.fitting import FaceFitter
 from ..control.smoothing import smooth
 from ..control.template import MotionTemplate
+from ..overlap import read_ahead
 from ..processing.crop import face_box
 from ..processing.face_tracking import FaceTrack, track_face
 from ..processing.images import IMAGE_SUFFIXES, load_image
@@ -123,11 +124,11 @@ def open_frames(
         if path.is_dir():
             return _folder_frames(path), fps or DEFAULT_FPS, None
         reader = VideoReader(path, fps)
-        return reader, reader.fps, path if reader.has_sound else None
+        return read_ahead(reader), reader.fps, path if reader.has_sound else None
     if isinstance(driving, np.ndarray) and driving.ndim != 4:
         raise ValueError(f"The driving array has shape {driving.shape}, expected (T, H, W, 3).")
     if isinstance(driving, (np.ndarray, list, tuple)) and len(driving):
-        return (load_image(frame) for frame in driving), fps or DEFAULT_FPS, None
+        return read_ahead(load_image(frame) for frame in driving), fps or DEFAULT_FPS, None
     raise ValueError(
         f"The driver is a {type(driving).__name__}, expected a path, a MotionTemplate, or at least one frame."
     )
@@ -137,7 +138,7 @@ def _folder_frames(folder: Path) -> Iterable[np.ndarray]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise ValueError(f"The folder {str(folder)!r} has no pictures ({', '.join(IMAGE_SUFFIXES)}).")
-    return (load_image(path) for path in files)
+    return read_ahead(load_image(path) for path in files)
 
 
 def counted(frames: Iterable[np.ndarray], progress: Callable[[int], Any] | None) -> Iterable[np.ndarray]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class FaceAnimationPipeline(AdaATPipeline):
         photo: SourcePhoto,
         chunks: Iterable[PoseChunk],
         frames: int,
-        batch_size: int,
+        batch_size: int | None,
         callback: Callable[..., Any] | None,
         names: list[str],
     ) -> Iterator[list[np.ndarray]]:
@@ -125,20 +126,22 @@ class FaceAnimationPipeline(AdaATPipeline):
                     self._paint_face(face.crop, face.coefficients, pose, batch_size)
                     for face, pose in zip(photo.faces, chunk.keypoints, strict=True)
                 ]
+                others = [chain.from_iterable(stream) for stream in streams[1:]]
                 first = done
-                for batch in zip(*streams, strict=True):
-                    for frame in zip(*batch, strict=True):
+                for batch in streams[0]:
+                    for crop in batch:
+                        frame = [crop, *(next(other) for other in others)]
                         untouched = bool(chunk.untouched[done - first])
-                        yield [face.crop for face in photo.faces] if untouched else list(frame)
+                        yield [face.crop for face in photo.faces] if untouched else frame
                         done += 1
-                    bar.update(len(batch[0]))
+                    bar.update(len(batch))
                     if callback is not None:
-                        tensors = {"images": torch.from_numpy(batch[0]).permute(0, 3, 1, 2).float() / 255}
+                        tensors = {"images": torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255}
                         callback(self, number, done, {name: tensors[name] for name in names})
                     number += 1
 
     def _paint_face(
-        self, crop: np.ndarray, face: FaceCoefficients, poses: torch.Tensor, batch_size: int
+        self, crop: np.ndarray, face: FaceCoefficients, poses: torch.Tensor, batch_size: int | None
     ) -> Iterator[np.ndarray]:
         normalize = self.image_processor.normalize_keypoints
         height, width = crop.shape[:2]

@@ -56,7 +56,7 @@ class FaceReenactmentPipeline(FaceAnimationPipeline):
         fps: Fraction | float | None = None,
         smoothing: bool = True,
         landmarker: FaceLandmarker | None = None,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         output: str | Path | None = None,
         output_type: str = "pil",
         mark: bool = True,
@@ -84,7 +84,8 @@ class FaceReenactmentPipeline(FaceAnimationPipeline):
             fps (`Fraction` or `float`, *optional*): Frame rate; the driver's by default.
             smoothing (`bool`, *optional*, defaults to `True`): Remove jitter from the driver's motion.
             landmarker ([`FaceLandmarker`], *optional*): Detector to use instead of the pipeline's own.
-            batch_size (`int`, *optional*, defaults to 4): Frames painted at once.
+            batch_size (`int`, *optional*): Frames painted at once; by default as many as are fast and leave half of the free
+                memory.
             output (`str` or `Path`, *optional*): Write the mp4 while it is made; memory does not grow with its length.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
             mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label

@@ -117,7 +117,7 @@ class PersonGenerationPipeline(PersonPipeline):
         height: int | None = None,
         width: int | None = None,
         detector: BodyDetector | None = None,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         output_type: str = "pil",
         mark: bool = True,
         return_dict: bool = True,
@@ -141,7 +141,8 @@ class PersonGenerationPipeline(PersonPipeline):
             crop (`bool`, *optional*): Cut out the person. By default unless the photograph has the sides' ratio already.
             height, width (`int`, *optional*): Size of the result; the image processor's by default.
             detector ([`BodyDetector`], *optional*): Detector to use instead of the pipeline's own.
-            batch_size (`int`, *optional*, defaults to 4): Poses painted at once.
+            batch_size (`int`, *optional*): Poses painted at once; by default as many as are fast and leave half of the free
+                memory.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
             mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label
                 and provenance metadata (see `adaat_hf.marking`). Frames in memory carry no label.
@@ -189,7 +190,7 @@ class PersonGenerationPipeline(PersonPipeline):
         sources: Sequence[ImageInput],
         size: tuple[int, int],
         fit: str,
-        batch_size: int,
+        batch_size: int | None,
         output_type: str,
         tensor_inputs: list[str],
     ) -> None:
@@ -216,7 +217,7 @@ class PersonGenerationPipeline(PersonPipeline):
         crops: list[np.ndarray],
         own: tuple[np.ndarray, np.ndarray],
         targets: tuple[np.ndarray, np.ndarray],
-        batch_size: int,
+        batch_size: int | None,
         callback: Callable[..., Any] | None,
         names: list[str],
     ) -> Tensor:

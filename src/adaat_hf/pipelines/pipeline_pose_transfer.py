@@ -98,7 +98,7 @@ class PoseTransferPipeline(PersonPipeline):
         height: int | None = None,
         fps: Fraction | float | None = None,
         detector: BodyDetector | None = None,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         output: str | Path | None = None,
         output_type: str = "pil",
         mark: bool = True,
@@ -131,7 +131,8 @@ class PoseTransferPipeline(PersonPipeline):
                 follows from the motion.
             fps (`Fraction` or `float`, *optional*): Frame rate; the driver's by default.
             detector ([`BodyDetector`], *optional*): Detector to use instead of the pipeline's own.
-            batch_size (`int`, *optional*, defaults to 4): Frames painted at once.
+            batch_size (`int`, *optional*): Frames painted at once; by default as many as are fast and leave half of the free
+                memory.
             output (`str` or `Path`, *optional*): Write the mp4 while it is made; memory does not grow with its length.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
             mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label
@@ -259,7 +260,7 @@ class PoseTransferPipeline(PersonPipeline):
         self,
         scene: MovingPerson,
         untouched: Tensor | None = None,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         callback: Callable[..., Any] | None = None,
         names: Sequence[str] = (),
     ) -> Iterator[np.ndarray]:

@@ -98,7 +98,7 @@ class TalkingFacePipeline(FaceAnimationPipeline):
         crop_only: bool = False,
         max_size: int | None = 1280,
         landmarker: FaceLandmarker | None = None,
-        batch_size: int = 4,
+        batch_size: int | None = None,
         output: str | Path | None = None,
         output_type: str = "pil",
         mark: bool = True,
@@ -129,7 +129,8 @@ class TalkingFacePipeline(FaceAnimationPipeline):
             crop_only (`bool`, *optional*, defaults to `False`): Return the face crop instead of the whole photograph.
             max_size (`int`, *optional*, defaults to 1280): Longer side to which a larger photograph is reduced.
             landmarker ([`FaceLandmarker`], *optional*): Detector to use instead of the pipeline's own.
-            batch_size (`int`, *optional*, defaults to 4): Frames painted at once.
+            batch_size (`int`, *optional*): Frames painted at once; by default as many as are fast and leave half of the free
+                memory.
             output (`str` or `Path`, *optional*): Write the mp4 while it is made; memory does not grow with its length.
             output_type (`str`, *optional*, defaults to `"pil"`): `"pil"`, `"np"` or `"pt"`.
             mark (`bool`, *optional*, defaults to `True`): Mark the files that are written as synthetic: a small visible label

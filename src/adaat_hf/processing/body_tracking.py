@@ -34,27 +34,27 @@ class BodyTracker:
 
     def __init__(self, person: int = 0) -> None:
         self.person = person
-        self._last: BodyKeypoints | None = None
+        self.last: BodyKeypoints | None = None
         self._missed = 0
 
     def choose(self, bodies: list[BodyKeypoints]) -> BodyKeypoints | None:
         """The followed person among those of the next frame, or `None`."""
-        if self._last is None:
-            self._last = bodies[self.person] if self.person < len(bodies) else None
-            return self._last
+        if self.last is None:
+            self.last = bodies[self.person] if self.person < len(bodies) else None
+            return self.last
         nearest = min(bodies, key=self._distance, default=None)
         # Somebody who was lost for a while may have gone on.
         if nearest is None or self._distance(nearest) > LARGEST_STEP * (1 + self._missed):
             self._missed += 1
             return None
-        self._last, self._missed = nearest, 0
+        self.last, self._missed = nearest, 0
         return nearest
 
     def _distance(self, body: BodyKeypoints) -> float:
         """Distance of the boxes' corners in units of the larger one's size."""
-        assert self._last is not None
-        here, there = np.reshape(body.box, (2, 2)), np.reshape(self._last.box, (2, 2))
-        return float(np.linalg.norm(here - there, axis=1).mean()) / max(body.size, self._last.size, 1e-6)
+        assert self.last is not None
+        here, there = np.reshape(body.box, (2, 2)), np.reshape(self.last.box, (2, 2))
+        return float(np.linalg.norm(here - there, axis=1).mean()) / max(body.size, self.last.size, 1e-6)
 
 
 def track_body(
@@ -62,7 +62,5 @@ def track_body(
 ) -> BodyTrack:
     """Detect and follow one person; frames (H, W, 3) are taken in batches, so a long clip needs little memory."""
     tracker = BodyTracker(person)
-    track, size = follow(
-        frames, detector.detect, tracker.choose, lambda body: body.as_body18(), BODY18.count, batch_size
-    )
+    track, size = follow(frames, detector, tracker, lambda body: body.as_body18(), BODY18.count, batch_size)
     return BodyTrack(track.points, track.visibility, size)

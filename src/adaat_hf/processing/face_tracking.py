@@ -25,28 +25,28 @@ class FaceTracker:
 
     def __init__(self, face_index: int = 0) -> None:
         self.face_index = face_index
-        self._last: FaceLandmarks | None = None
+        self.last: FaceLandmarks | None = None
 
     def choose(self, faces: list[FaceLandmarks]) -> FaceLandmarks | None:
         """The followed face among those of the next frame, or `None`."""
         if not faces:
             return None
-        if self._last is None:
+        if self.last is None:
             if self.face_index >= len(faces):
                 return None
-            self._last = faces[self.face_index]
-            return self._last
+            self.last = faces[self.face_index]
+            return self.last
         nearest = min(faces, key=self._distance)
         if self._distance(nearest) > 1.0:
             return None
-        self._last = nearest
+        self.last = nearest
         return nearest
 
     def _distance(self, face: FaceLandmarks) -> float:
         """Distance of the centres in units of the face's size."""
-        assert self._last is not None
-        here, there = np.reshape(face.box, (2, 2)).mean(0), np.reshape(self._last.box, (2, 2)).mean(0)
-        return float(np.linalg.norm(here - there)) / max(face.size, self._last.size)
+        assert self.last is not None
+        here, there = np.reshape(face.box, (2, 2)).mean(0), np.reshape(self.last.box, (2, 2)).mean(0)
+        return float(np.linalg.norm(here - there)) / max(face.size, self.last.size)
 
 
 def track_face(
@@ -54,7 +54,5 @@ def track_face(
 ) -> FaceTrack:
     """Detect and follow one face; frames (H, W, 3) are taken in batches, so a long clip needs little memory."""
     tracker = FaceTracker(face_index)
-    track, _ = follow(
-        frames, landmarker.detect, tracker.choose, lambda face: face.as_face96(), FACE96.count, batch_size
-    )
+    track, _ = follow(frames, landmarker, tracker, lambda face: face.as_face96(), FACE96.count, batch_size)
     return FaceTrack(track.points, track.visibility)

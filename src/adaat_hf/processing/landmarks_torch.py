@@ -1,6 +1,6 @@
 """Landmarks of faces and bodies by the bundled networks ([`AdaATLandmarker`]): batched, on any device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import cv2
@@ -21,6 +21,8 @@ Found = TypeVar("Found", bound=Landmarks)
 MAX_TILT = np.deg2rad(50.0)
 # A body of which less is seen is left out.
 MIN_POINTS = 5
+# A face that moved further than this since it was last seen, in units of its square's side, is looked for in the whole frame.
+LARGEST_MOVE = 0.1
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,24 @@ class _TorchDetector(Generic[Found]):
     def _search(self, frames: np.ndarray, size: int) -> list[list[Found]]:
         candidates = self._candidates(frames, size)
         found: list[list[Found]] = [[] for _ in frames]
-        if not candidates:
-            return found
+        if candidates:
+            for place, result in zip(*self._examine(frames, candidates), strict=True):
+                if result is not None:
+                    found[place.frame].append(result)
+        return [self._distinct(items) for items in found]
+
+    def _examine(
+        self, frames: np.ndarray, candidates: list[_Candidate]
+    ) -> tuple[list[_Candidate], list[Found | None]]:
+        """The tighter squares of a first look, and what a second look finds in them."""
         points, seen, _ = self._predict(frames, candidates)
         refined = [self._refined(*item) for item in zip(candidates, points, seen, strict=True)]
         points, seen, scores = self._predict(frames, refined)
-        for candidate, place, visible, score in zip(candidates, points, seen, scores, strict=True):
-            result = self._result(place, visible, float(score)) if score >= self.presence else None
-            if result is not None:
-                found[candidate.frame].append(result)
-        return [self._distinct(items) for items in found]
+        results = [
+            self._result(place, visible, float(score)) if score >= self.presence else None
+            for place, visible, score in zip(points, seen, scores, strict=True)
+        ]
+        return refined, results
 
     def _distinct(self, found: list[Found]) -> list[Found]:
         if not found:
@@ -170,6 +180,18 @@ class TorchLandmarker(_TorchDetector[FaceLandmarks]):
         self, model: AdaATLandmarker, max_faces: int = 8, threshold: float = 0.15, presence: float = 0.5
     ) -> None:
         super().__init__(model, max_faces, threshold, presence)
+
+    @torch.no_grad()
+    def detect_near(self, frames: np.ndarray, last: FaceLandmarks) -> list[FaceLandmarks | None]:
+        """Find again, in every frame (N, H, W, 3), uint8, the face that was `last` seen just before the first one, without a search of the
+        whole frame; `None` where it is gone or has moved too far for that."""
+        start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points, last.visibility)
+        begun = [replace(start, frame=number) for number in range(len(frames))]
+        refined, results = self._examine(frames, begun)
+        return [
+            result if np.hypot(place.x - start.x, place.y - start.y) < LARGEST_MOVE * start.side else None
+            for place, result in zip(refined, results, strict=True)
+        ]
 
     def _upright(self, points: np.ndarray) -> float:
         eyes = points[42:48].mean(0) - points[36:42].mean(0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,10 +29,21 @@ class Track:
         return np.asarray(self.visibility.any(1))
 
 
+class Tracker(Protocol, Generic[Found]):
+    """Picks the same subject in successive frames."""
+
+    @property
+    def last(self) -> Found | None:
+        """Where the subject was last; `None` before it was seen."""
+
+    def choose(self, found: list[Found]) -> Found | None:
+        """The followed subject among those of the next frame, or `None`."""
+
+
 def follow(
     frames: Iterable[np.ndarray],
-    detect: Callable[[np.ndarray], list[list[Found]]],
-    choose: Callable[[list[Found]], Found | None],
+    detector: Any,
+    tracker: Tracker[Found],
     as_points: Callable[[Found], tuple[np.ndarray, np.ndarray]],
     count: int,
     batch_size: int,
@@ -41,8 +52,9 @@ def follow(
 
     Args:
         frames (`Iterable[np.ndarray]`): Pictures (H, W, 3), taken in batches, so that a long clip needs little memory.
-        detect (`Callable`): Finds all subjects in a batch (B, H, W, 3).
-        choose (`Callable`): Picks the followed one among those of the next frame.
+        detector ([`FaceLandmarker`] or [`BodyDetector`]): Finds all subjects in a batch. One that also has `detect_near` looks
+            for the followed subject where it was last, and searches only the frames where it is not there.
+        tracker ([`Tracker`]): Picks the followed one.
         as_points (`Callable`): Its points (K, 2) and their visibility (K,).
         count (`int`): K.
         batch_size (`int`): Frames per batch.
@@ -53,8 +65,8 @@ def follow(
     points, visibility, size = [], [], None
     for batch in batched(frames, batch_size):
         size = (batch[0].shape[0], batch[0].shape[1])
-        for candidates in detect(np.stack(batch)):
-            chosen = choose(candidates)
+        for candidates in _candidates(np.stack(batch), detector, tracker.last):
+            chosen = tracker.choose(candidates)
             both = (np.zeros((count, 2)), np.zeros(count)) if chosen is None else as_points(chosen)
             points.append(both[0])
             visibility.append(both[1])
@@ -62,6 +74,16 @@ def follow(
         np.array(points, np.float32).reshape(-1, count, 2), np.array(visibility, np.float32).reshape(-1, count)
     )
     return track, size
+
+
+def _candidates(frames: np.ndarray, detector: Any, last: Found | None) -> list[list[Found]]:
+    """The subjects of every frame; the followed one alone where it is found near its last place."""
+    near = [None] * len(frames)
+    if last is not None and hasattr(detector, "detect_near"):
+        near = detector.detect_near(frames, last)
+    lost = [number for number, found in enumerate(near) if found is None]
+    searched = iter(detector.detect(frames[lost]) if lost else ())
+    return [next(searched) if found is None else [found] for found in near]
 
 
 def batched(items: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
