@@ -40,17 +40,17 @@ def test_following_finds_what_searching_finds(landmarker, astronaut):
     assert near.found.all() and full.found.all()
     difference = np.linalg.norm(near.points - full.points, axis=-1).mean() / eye_distance(full.points)
     assert difference < 0.01
-    assert searched.searched == 24 and followed.searched == 8, "only the first batch is searched"
+    assert searched.searched == 24 and followed.searched == 1, "only the first frame is searched"
 
 
 def test_a_face_that_jumps_or_vanishes_is_searched_for(landmarker, astronaut):
-    frames = moving(astronaut, [0] * 8 + [90] * 4)
-    frames += [np.full_like(frames[0], 90)] * 3 + frames[8:9]
+    frames = moving(astronaut, [0] * 9 + [90] * 4)
+    frames += [np.full_like(frames[0], 90)] * 3 + frames[9:10]
     detector = Counting(landmarker)
     track = track_face(frames, detector)
-    assert track.found.tolist() == [True] * 12 + [False] * 3 + [True]
-    assert detector.searched == 16
-    moved = track.points[8:12].mean((0, 1)) - track.points[:8].mean((0, 1))
+    assert track.found.tolist() == [True] * 13 + [False] * 3 + [True]
+    assert detector.searched == 9
+    moved = track.points[9:13].mean((0, 1)) - track.points[:9].mean((0, 1))
     np.testing.assert_allclose(moved, [90, 0], atol=2)
 
 

@@ -16,18 +16,20 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.constants import ENDPOINT
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..bundled import bundled_path
 from ..inference.batching import poses_at_once
 from ..inference.files import component_files
+from ..inference.folding import fold_batch_norm
 from ..inference.graph_networks import open_network
 from ..inference.graph_painter import GraphPainter
 from ..inference.painter import Painter, PaintingOptions, open_painter
 from ..inference.runtimes import RUNTIMES
 from ..models.limb_warp import PreparedSources
 from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
+from ..models.modeling_landmarker import AdaATLandmarker
 from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
 from ..processing.images import ImageInput
 from ..video import check_writable
@@ -127,14 +129,7 @@ class AdaATPipeline(DiffusionPipeline):
         if self._given_painter is not None:
             return self._given_painter
         device, generator = self._execution_device, self.generator
-        values = [*generator.parameters(), *generator.buffers()]
-        hooked = hasattr(generator, "_hf_hook")
-        state = (
-            self._painting,
-            device,
-            hooked,
-            [(id(value), value._version, value.device, value.dtype) for value in values],
-        )
+        state = (self._painting, device, _state(generator))
         if self._painter is None or self._painter[0] != state:
             self._painter = state, open_painter(generator, self._painting, device)
         return self._painter[1]
@@ -143,16 +138,21 @@ class AdaATPipeline(DiffusionPipeline):
         """A component (`"landmarker"`, `"motion_model"`, ...) as it is run: on the pipeline's device, or its exported graph where
         another runtime paints and the pipeline's folder has one."""
         component, painter = getattr(self, name), self.painter()
+        state = (id(painter), self._execution_device, _state(component))
+        self._networks = self._networks or {}
+        if self._networks.get(name, (None,))[0] != state:
+            self._networks[name] = state, self._runnable(name, component, painter)
+        return self._networks[name][1]
+
+    def _runnable(self, name: str, component: Any, painter: Painter) -> Any:
         if isinstance(painter, GraphPainter):
-            state = (id(component), id(painter))
-            self._networks = self._networks or {}
-            if self._networks.get(name, (None,))[0] != state:
-                graphs = component_files(painter.store, name, component)
-                network = open_network(component, painter.runtime, graphs) if graphs else None
-                self._networks[name] = state, network
-            if self._networks[name][1] is not None:
-                return self._networks[name][1]
-        return component.to(self._execution_device)
+            graphs = component_files(painter.store, name, component)
+            if graphs:
+                return open_network(component, painter.runtime, graphs)
+        component = component.to(self._execution_device)
+        if isinstance(component, AdaATLandmarker) and not hasattr(component, "_hf_hook"):
+            return fold_batch_norm(component)
+        return component
 
     def push_to_hub(  # type: ignore[override]  # diffusers' own writes another card over ours
         self,
@@ -273,6 +273,12 @@ class AdaATPipeline(DiffusionPipeline):
                 continue
             yield found
             start += len(poses)
+
+
+def _state(module: nn.Module) -> tuple[Any, ...]:
+    """What tells whether a module has changed: its hooks, and identity, content and place of its values."""
+    values = [*module.parameters(), *module.buffers()]
+    return hasattr(module, "_hf_hook"), [(id(value), value._version, value.device, value.dtype) for value in values]
 
 
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")

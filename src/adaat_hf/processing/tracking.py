@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -63,7 +63,9 @@ def follow(
         `tuple[Track, tuple[int, int] | None]`: the track, and height and width of the frames if there are any.
     """
     points, visibility, size = [], [], None
-    for batch in batched(frames, batch_size):
+    upcoming = iter(frames)
+    # Whom to follow shows in the first frame, so that the others need no search.
+    for batch in chain(batched(islice(upcoming, 1), 1), batched(upcoming, batch_size)):
         size = (batch[0].shape[0], batch[0].shape[1])
         for candidates in _candidates(np.stack(batch), detector, tracker.last):
             chosen = tracker.choose(candidates)
