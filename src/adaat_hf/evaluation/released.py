@@ -1,5 +1,6 @@
 """The released code's way of computing, re-stated to compare speed with: its 5-D operator and its training step."""
 
+import copy
 from typing import cast
 
 import torch
@@ -53,7 +54,13 @@ def released_generator(num_keypoints: int, code_blocks: int) -> AdaATGenerator:
         blend_channels=True,
         upsample_mode="nearest",
     )
-    model = AdaATGenerator(config)
+    return with_naive_operator(AdaATGenerator(config))
+
+
+def with_naive_operator(generator: AdaATGenerator) -> AdaATGenerator:
+    """A copy of a generator whose operators compute in the released way, as far as speed is concerned: of the operator's
+    variants, [`naive_5d`] is the released one."""
+    model = copy.deepcopy(generator)
     operators = cast(nn.ModuleList, model.alignment.operators)
     for number, operator in enumerate(operators):
         operators[number] = NaiveAffine(cast(AdaptiveAffine, operator))

@@ -1,8 +1,8 @@
 """How many poses are painted at once."""
 
-import psutil
 import torch
 
+from ..memory import free_memory
 from ..models.configuration_adaat import AdaATConfig
 
 
@@ -12,14 +12,6 @@ MOST_ON_CPU, MOST_ON_GPU = 4, 16
 MAPS_ALIVE = 8
 # Share of the free memory that painting may take.
 SHARE = 0.5
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that can still be taken on a device."""
-    if device.type == "cuda":
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + cached
-    return int(psutil.virtual_memory().available)
 
 
 def bytes_per_pose(config: AdaATConfig, height: int, width: int, dtype: torch.dtype, sources: int = 1) -> int:
@@ -45,4 +37,4 @@ def poses_at_once(
     return max(1, min(most, int(room)))
 
 
-__all__ = ["bytes_per_pose", "free_memory", "poses_at_once"]
+__all__ = ["bytes_per_pose", "poses_at_once"]

@@ -27,6 +27,7 @@ class EntryConvolution(nn.Module):
         assert convolution.bias is not None
         self.bias = nn.Buffer(convolution.bias.detach().clone())
         self.padding, self.variance = weight.shape[2] // 2, variance
+        self.convolve = convolve_heatmaps
 
     def of_source(
         self, pictures: Tensor | None, keypoints: Tensor, visibility: Tensor | None, height: int, width: int
@@ -36,7 +37,7 @@ class EntryConvolution(nn.Module):
         if pictures is not None:
             total = total + F.conv2d(pictures, self.fixed, padding=self.padding)
         if self.here.shape[1]:
-            total = total + convolve_heatmaps(self.here, keypoints, height, width, self.variance, visibility)
+            total = total + self.convolve(self.here, keypoints, height, width, self.variance, visibility)
         return total
 
     def forward(
@@ -54,7 +55,7 @@ class EntryConvolution(nn.Module):
             total = total + F.conv2d(moving, self.moving, padding=self.padding)
         if self.there.shape[1]:
             height, width = of_source.shape[2:]
-            total = total + convolve_heatmaps(self.there, keypoints, height, width, self.variance, visibility)
+            total = total + self.convolve(self.there, keypoints, height, width, self.variance, visibility)
         return torch.relu(total)
 
 

@@ -1,7 +1,5 @@
 """A shard is one work item: it is made by itself, continues where it was interrupted, and leaves a receipt."""
 
-import contextlib
-import ctypes
 import hashlib
 import json
 import shutil
@@ -16,6 +14,7 @@ import av
 from filelock import FileLock
 
 from ..atomic import write_text
+from ..memory import give_memory_back
 from ..training.packs import FACTS, SOUND, TENSORS, VIDEO, split_name, write_pack
 from .clips import prepare_clip
 from .settings import PreparationSettings
@@ -134,14 +133,8 @@ def prepare_shard(task: ShardTask) -> Made:
         receipt = finished_receipt(task.output, task.name)
         made = Made(receipt) if receipt is not None else _make(task)
         shutil.rmtree(task.parts, ignore_errors=True)
-        _return_memory()
+        give_memory_back()
         return made
-
-
-def _return_memory() -> None:
-    """Give freed memory back to the system: clips of many sizes leave gaps, and a process that runs for days would grow."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _make(task: ShardTask) -> Made:
