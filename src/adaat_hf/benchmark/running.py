@@ -54,7 +54,7 @@ class BenchmarkOptions:
     batch: int = 1
     batches: tuple[int, ...] = (1, 2, 4, 8)
     sizes: tuple[int, ...] = (128, 256, 512)
-    frames: int = 50
+    frames: int = 100
     lengths: tuple[int, ...] = ()
     repeats: int = 3
     compiled: bool = False

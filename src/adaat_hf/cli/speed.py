@@ -48,7 +48,7 @@ def _add_benchmark(commands: Any) -> None:
     command.add_argument("--batch", type=int, default=1, help="frames at a time where networks are compared (1)")
     command.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8], metavar="N", help="of the scaling")
     command.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512], metavar="PX", help="of the scaling")
-    command.add_argument("--frames", type=int, default=50, help="frames of the driver (50)")
+    command.add_argument("--frames", type=int, default=100, help="frames of the driver (100)")
     command.add_argument(
         "--lengths", type=int, nargs="+", default=[], metavar="N", help="compare time and memory of drivers this long"
     )

@@ -20,6 +20,7 @@ class FitSettings:
         offset_deviation (`float`): Expected size of what the identity basis misses.
         outlier (`float`): Residual, in units of `noise`, from which a landmark loses its influence.
         iterations (`int`): Rounds of pose, expression and identity.
+        following_iterations (`int`): The same for a frame that begins where the last one ended.
         identity_frames (`int`): Frames, spread over the clip, that decide on the identity.
     """
 
@@ -28,6 +29,7 @@ class FitSettings:
     offset_deviation: float = 0.03
     outlier: float = 4.0
     iterations: int = 8
+    following_iterations: int = 2
     identity_frames: int = 48
 
 
@@ -79,6 +81,22 @@ class FaceFitter:
         solved = [self._solve(points[part], weights[part], identity) for part in parts]
         return _hold_missing(_joined(solved), valid)
 
+    @torch.no_grad()
+    def follow(self, points: Tensor, visibility: Tensor, last: FaceCoefficients) -> FaceCoefficients | None:
+        """Fit the frame after one that was fitted, which takes a fraction of the time of [`~FaceFitter.fit`].
+
+        Args:
+            points (`Tensor` of shape (K', 2)), visibility (`Tensor` of shape (K',)): See [`~FaceFitter.fit`].
+            last (`FaceCoefficients`): The frame before; its identity is kept.
+
+        Returns:
+            [`FaceCoefficients`]: one frame, or `None` if too little of the face is visible.
+        """
+        full, weights = self._complete(points[None], visibility[None])
+        if weights.sum() < 6:
+            return None
+        return self._solve(full, weights, last, last)
+
     def _complete(self, points: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         count = len(self._mean)
         if points.ndim != 3 or points.shape[2] != 2 or points.shape[1] > count:
@@ -99,15 +117,25 @@ class FaceFitter:
         steps = torch.linspace(0, len(index) - 1, min(len(index), self.settings.identity_frames))
         return index[steps.round().long().unique()]
 
-    def _solve(self, points: Tensor, weights: Tensor, known: FaceCoefficients | None) -> FaceCoefficients:
+    def _solve(
+        self,
+        points: Tensor,
+        weights: Tensor,
+        known: FaceCoefficients | None,
+        start: FaceCoefficients | None = None,
+    ) -> FaceCoefficients:
         frames = len(points)
         identity = torch.zeros(len(self._identity)) if known is None else known.identity
         offset = torch.zeros_like(self._mean) if known is None else known.offset
         expression = torch.zeros(frames, len(self._expression))
         neutral = self._neutral(identity, offset)
-        rotation, scale, translation = _initial_pose(neutral.expand(frames, -1, -1), points, weights)
+        if start is None:
+            rotation, scale, translation = _initial_pose(neutral.expand(frames, -1, -1), points, weights)
+        else:
+            expression = start.expression
+            rotation, scale, translation = rotation_matrix(start.rotation), start.scale, start.translation
         robust = weights
-        for step in range(self.settings.iterations):
+        for step in range(self.settings.iterations if start is None else self.settings.following_iterations):
             shape = neutral + torch.einsum("te,ekd->tkd", expression, self._expression)
             rotation, scale, translation = _refine_pose(shape, points, robust, rotation, scale, translation)
             target = self._lift(points, scale, translation)

@@ -199,6 +199,18 @@ class AdaATPipeline(DiffusionPipeline):
     def _bar_settings(self) -> dict[str, Any]:
         return dict(getattr(self, "_progress_bar_config", {}))
 
+    @torch.no_grad()
+    def read_subject(
+        self, source: Tensor, source_keypoints: Tensor, source_visibility: Tensor | None = None
+    ) -> tuple[Painter, Any]:
+        """What paints, and what it computes once of a subject: S pictures (S, 3, H, W) with key points (S, K, 2); see
+        [`~AdaATPipeline.paint_outputs`]."""
+        device, count = self._execution_device, self.generator.config.num_keypoints
+        painter = self.painter()
+        seen = None if source_visibility is None else source_visibility[:, :count].to(device)
+        pictures = source.to(device, self.generator.dtype)
+        return painter, painter.read_source(pictures, source_keypoints[:, :count].to(device), seen)
+
     def paint(
         self, source: Tensor, source_keypoints: Tensor, driving_keypoints: Tensor, batch_size: int | None = None
     ) -> Iterator[np.ndarray]:
@@ -246,9 +258,7 @@ class AdaATPipeline(DiffusionPipeline):
         if source.ndim == 3:
             source, source_keypoints = source[None], source_keypoints[None]
             source_visibility = None if source_visibility is None else source_visibility[None]
-        seen = None if source_visibility is None else source_visibility[:, :count].to(device)
-        painter = self.painter()
-        subject = painter.read_source(source.to(device, dtype), source_keypoints[:, :count].to(device), seen)
+        painter, subject = self.read_subject(source, source_keypoints, source_visibility)
         ready = None if prepared is None else prepared.to(device, dtype)
         height, width = source.shape[2:]
         size = batch_size or poses_at_once(self.generator.config, height, width, dtype, device, len(source))

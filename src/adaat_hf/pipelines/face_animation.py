@@ -41,6 +41,13 @@ class PoseChunk:
     untouched: torch.Tensor
 
 
+def check_side(side: int) -> int:
+    """The side of the crops to paint; `ValueError` for one that the networks cannot paint."""
+    if side % 32 or not 64 <= side <= 1024:
+        raise ValueError(f"The size is {side}, expected a multiple of 32 from 64 to 1024.")
+    return side
+
+
 class FaceAnimationPipeline(AdaATPipeline):
     """Base of the pipelines that animate the face of a photograph; they differ in where the motion comes from.
 
@@ -143,11 +150,40 @@ class FaceAnimationPipeline(AdaATPipeline):
     def _paint_face(
         self, crop: np.ndarray, face: FaceCoefficients, poses: torch.Tensor, batch_size: int | None
     ) -> Iterator[np.ndarray]:
-        normalize = self.image_processor.normalize_keypoints
+        source, start = self._prepare_face(crop, face)
+        height, width = crop.shape[:2]
+        driving = self.image_processor.normalize_keypoints(poses, height, width)
+        return self.paint(source, start, driving, batch_size)
+
+    def _prepare_face(self, crop: np.ndarray, face: FaceCoefficients) -> tuple[torch.Tensor, torch.Tensor]:
         height, width = crop.shape[:2]
         pixels = self.image_processor(crop, size={"height": height, "width": width}, return_tensors="pt")
-        start = normalize(face.project(self.face_model)[0], height, width)
-        return self.paint(pixels["pixel_values"][0], start, normalize(poses, height, width), batch_size)
+        start = self.image_processor.normalize_keypoints(face.project(self.face_model)[0], height, width)
+        return pixels["pixel_values"][0], start
+
+    def open_face(self, crop: np.ndarray, face: FaceCoefficients) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Read a face to be painted again and again.
+
+        Args:
+            crop (`np.ndarray` of shape (S, S, 3)): The face, uint8.
+            face ([`FaceCoefficients`]): One frame, in crop pixels.
+
+        Returns:
+            `Callable`: Paints it: key points (N, K, 2) in crop pixels to pictures (N, 3, S, S) in [0, 1], on the CPU.
+        """
+        source, start = self._prepare_face(crop, face)
+        painter, subject = self.read_subject(source[None], start[None])
+        height, width = crop.shape[:2]
+
+        @torch.no_grad()
+        def paint(poses: torch.Tensor) -> torch.Tensor:
+            driving = self.image_processor.normalize_keypoints(poses, height, width)
+            count = self.generator.config.num_keypoints
+            found = painter(subject, driving[:, :count].to(self._execution_device)).images
+            assert found is not None
+            return found.float().clamp(0, 1).cpu()
+
+        return paint
 
     def collect(
         self,

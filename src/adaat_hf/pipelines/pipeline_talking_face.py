@@ -29,7 +29,7 @@ from ..processing.sound import SoundFacts, SoundReader, measure_sound
 from ..processing.speech_synthesis import check_text, synthesize_speech
 from ..video import DEFAULT_FPS, MAX_FPS
 from .driving import DrivingInput
-from .face_animation import FaceAnimationPipeline, PoseChunk
+from .face_animation import FaceAnimationPipeline, PoseChunk, check_side
 from .pipeline_output import AdaATPipelineOutput, AnimationStatistics, SoundFile, StoredSound
 from .sources import SourcePhoto, read_source
 from .speaking import SpeakingStyle, SpeechMotion, frame_count
@@ -183,10 +183,7 @@ class TalkingFacePipeline(FaceAnimationPipeline):
             check_text(text)
         if fps is not None and not 0 < fps <= MAX_FPS:
             raise ValueError(f"The frame rate is {float(fps):g}, expected more than 0 and at most {MAX_FPS}.")
-        side = self.size if size is None else size
-        if side % 32 or not 64 <= side <= 1024:
-            raise ValueError(f"The size is {side}, expected a multiple of 32 from 64 to 1024.")
-        return side
+        return check_side(self.size if size is None else size)
 
     def _open_sound(self, sound: SoundInput | None, text: str | None, voice: str, seed: int) -> SoundFile | None:
         if text is not None:

@@ -67,7 +67,7 @@ def follow(
     # Whom to follow shows in the first frame, so that the others need no search.
     for batch in chain(batched(islice(upcoming, 1), 1), batched(upcoming, batch_size)):
         size = (batch[0].shape[0], batch[0].shape[1])
-        for candidates in _candidates(np.stack(batch), detector, tracker.last):
+        for candidates in candidates_near(np.stack(batch), detector, tracker.last):
             chosen = tracker.choose(candidates)
             both = (np.zeros((count, 2)), np.zeros(count)) if chosen is None else as_points(chosen)
             points.append(both[0])
@@ -78,7 +78,7 @@ def follow(
     return track, size
 
 
-def _candidates(frames: np.ndarray, detector: Any, last: Found | None) -> list[list[Found]]:
+def candidates_near(frames: np.ndarray, detector: Any, last: Found | None) -> list[list[Found]]:
     """The subjects of every frame; the followed one alone where it is found near its last place."""
     near = [None] * len(frames)
     if last is not None and hasattr(detector, "detect_near"):
