@@ -60,6 +60,8 @@ def test_commands_parse():
         "template",
         "check",
         "doctor",
+        "benchmark",
+        "live",
         "person",
         "pose",
         "convert",

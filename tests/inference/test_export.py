@@ -7,8 +7,13 @@ import pytest
 import torch
 from conftest import MODERN, PERSON, tiny_config
 
-from adaat_hf import AdaATGenerator, AdaATLandmarker, AdaATPipeline, PersonGenerationPipeline, TalkingFacePipeline
-from adaat_hf.bundled import bundled_path
+from adaat_hf import (
+    AdaATGenerator,
+    AdaATPipeline,
+    FaceReenactmentPipeline,
+    PersonGenerationPipeline,
+    TalkingFacePipeline,
+)
 from adaat_hf.cli import main
 from adaat_hf.inference import InferencePlan, files
 from adaat_hf.inference import export_pipeline as exporting
@@ -165,12 +170,11 @@ def test_a_type_that_is_asked_for_is_painted_by_pytorch(folder):
     assert isinstance(pipe.optimize(dtype=torch.bfloat16).painter(), GuardedPainter)
 
 
-def test_several_sources(face_model, tmp_path):
+def test_several_sources(tmp_path):
     pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
-    landmarker = AdaATLandmarker.from_pretrained(bundled_path("bundled/person"), subfolder="body_landmarker")
     pipe = PersonGenerationPipeline(
-        AdaATGenerator(tiny_config(**PERSON)).eval(), AdaATImageProcessor(size={"height": 64, "width": 48}), landmarker
+        AdaATGenerator(tiny_config(**PERSON)).eval(), AdaATImageProcessor(size={"height": 64, "width": 48})
     )
     pipe.save_pretrained(tmp_path / "person")
     report = export_pipeline(tmp_path / "person", tmp_path / "made", "onnx", [GraphSize(3, 64, 48)])
@@ -208,12 +212,13 @@ def test_bad_requests_are_refused_before_anything_is_made(folder, tmp_path):
 @pytest.mark.slow
 def test_eight_bits_from_the_command_line(folder, tmp_path, shared, capsys):
     pytest.importorskip("nncf")
+    FaceReenactmentPipeline.from_pretrained(folder).save_pretrained(tmp_path / "face")
     clips = tmp_path / "clips"
     clips.mkdir()
     for clip in sorted((shared / "data" / "faces" / "val").glob("*.mp4"))[:2]:
         (clips / clip.name).symlink_to(clip)
     made = tmp_path / "made"
-    assert main(["export", "--model", str(folder), "--format", "openvino", "--int8", str(clips), "--samples", "8", "-o", str(made)]) == 0  # fmt: skip
+    assert main(["export", "--model", str(tmp_path / "face"), "--format", "openvino", "--int8", str(clips), "--samples", "8", "-o", str(made)]) == 0  # fmt: skip
     assert "a pipeline for backend='openvino'" in capsys.readouterr().out
     listed = json.loads((made / "openvino" / "graphs.json").read_text())
     assert listed["painting"]["precision"] == "int8"

@@ -7,6 +7,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoModel, HubertConfig, HubertModel, Wav2Vec2Config
 
 from adaat_hf import ARKIT_EXPRESSIONS, AdaATMotionConfig, AdaATMotionModel
+from adaat_hf.inference.graph_networks import exportable
 from adaat_hf.models.configuration_motion import EMOTIONS
 from adaat_hf.models.modeling_motion import sample_at
 from adaat_hf.models.motion_noise import smooth_noise, uniform_noise
@@ -134,3 +135,9 @@ def test_wrong_configurations_are_refused():
     ):
         with pytest.raises(StrictDataclassError, match=message):
             AdaATMotionConfig(**changes)
+
+
+def test_only_models_without_an_encoder_become_graphs():
+    assert exportable(tiny_motion()) and not exportable(
+        tiny_motion(encoder=Wav2Vec2Config(**TINY_ENCODER).to_diff_dict())
+    )

@@ -19,7 +19,7 @@ from ..models.modeling_motion import AdaATMotionModel
 from .exporting import Exported
 from .files import SUFFIXES, graph_name, weights_digest, write_list
 from .graph import GraphSize, PaintGraph
-from .graph_networks import export_landmarker, export_motion_model
+from .graph_networks import export_landmarker, export_motion_model, exportable
 from .graph_painter import export_painting
 from .plan import InferencePlan
 from .quantization import quantize
@@ -65,6 +65,8 @@ def export_pipeline(
 ) -> ExportReport:
     """Copy a pipeline and add graphs of its networks; each is run and compared with PyTorch before the folder gets its name.
 
+    Motion models with a speech encoder stay in PyTorch.
+
     Args:
         model (`str` or `Path`): Hub id, folder, or `"bundled/<name>"`.
         output (`str` or `Path`): The folder to make.
@@ -101,6 +103,9 @@ def export_pipeline(
         for name, (kind, export) in COMPONENTS.items():
             if index.get(name, [None])[0] is not None:
                 network = kind.from_pretrained(folder, subfolder=name, dtype=torch.float32).eval()
+                if not exportable(network):
+                    writer.progress(f"{name} stays in PyTorch, since it has a speech encoder")
+                    continue
                 content[name] = {"weights": weights_digest(network), "graphs": writer.network(name, export(network))}
         generator = AdaATGenerator.from_pretrained(folder, subfolder="generator", dtype=torch.float32).eval()
         for size in sizes:

@@ -138,15 +138,14 @@ def export_landmarker(model: AdaATLandmarker) -> dict[str, Exported]:
     }  # fmt: skip
 
 
-def export_motion_model(model: AdaATMotionModel) -> dict[str, Exported]:
-    """The network as a graph for one sound of any length.
+def exportable(network: nn.Module) -> bool:
+    """Whether a network can be a graph: those with a transformers speech encoder cannot."""
+    return not isinstance(network, AdaATMotionModel) or network.config.encoder is None
 
-    Raises:
-        ValueError: if it has a speech encoder, which Optimum exports.
-    """
+
+def export_motion_model(model: AdaATMotionModel) -> dict[str, Exported]:
+    """The network, without a speech encoder, as a graph for one sound of any length."""
     config, dim = model.config, torch.export.Dim
-    if config.encoder is not None:
-        raise ValueError("A motion model with a speech encoder cannot be exported; only its log-mel form can.")
     frames = 64
     example = {
         "input_features": torch.randn(1, frames * config.stride, config.feature_size),
@@ -172,4 +171,11 @@ def open_network(component: Any, runtime: Runtime, paths: dict[str, Path]) -> An
     return GraphMotionModel(component.config, component.context, runs["motion"])
 
 
-__all__ = ["GraphLandmarker", "GraphMotionModel", "export_landmarker", "export_motion_model", "open_network"]
+__all__ = [
+    "GraphLandmarker",
+    "GraphMotionModel",
+    "export_landmarker",
+    "export_motion_model",
+    "exportable",
+    "open_network",
+]
