@@ -32,7 +32,18 @@ def motion(tmp_path, short_motion):
 
 def test_reenact_writes_a_video_and_a_contact_sheet(photo, motion, tmp_path, capsys):
     out, sheet = tmp_path / "out.mp4", tmp_path / "sheet.png"
-    options = ["--sheet", str(sheet), "--crop-only", "--mouth", "1.2", "--motion", "absolute", "--device", "cpu"]
+    options = [
+        "--sheet",
+        str(sheet),
+        "--crop-only",
+        "--mouth",
+        "1.2",
+        "--motion",
+        "absolute",
+        "--device",
+        "cpu",
+        "--fast",
+    ]
     assert main(["reenact", "--source", str(photo), "--driving", str(motion), "-o", str(out), *options]) == 0
     assert len(list(VideoReader(out))) == 8
     assert PIL.Image.open(sheet).size == (6 * 240, 2 * 240)

@@ -37,7 +37,9 @@ OPTIONAL = (
 BATCH = 4
 
 
-def diagnose(model: str = "bundled/face", device_name: str | None = None, backend: str = "auto") -> str:
+def diagnose(
+    model: str = "bundled/face", device_name: str | None = None, backend: str = "auto", fast: bool = False
+) -> str:
     """A report for people and for bug reports: versions, device, what computes the operator and paints, and frames/s of the
     network alone."""
     device = best_device(device_name)
@@ -47,7 +49,7 @@ def diagnose(model: str = "bundled/face", device_name: str | None = None, backen
     lines.append(f"device: {device} ({torch.get_num_threads()} threads on the CPU)")
     if device.type == "cpu" and torch.version.cuda:
         lines.append("note: this PyTorch supports CUDA, but no GPU was found")
-    lines += [f"operator: {operator_kernel(device)}", _speed(model, device, backend)]
+    lines += [f"operator: {operator_kernel(device)}", _speed(model, device, backend, fast)]
     return "\n".join(lines)
 
 
@@ -58,11 +60,13 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _speed(model: str, device: torch.device, backend: str, frames: int = 8) -> str:
+def _speed(model: str, device: torch.device, backend: str, fast: bool, frames: int = 8) -> str:
     try:
         pipe = AdaATPipeline.from_pretrained(model, backend=backend).to(device)
     except (OSError, ValueError) as error:
         return f"{model} cannot be loaded: {error}"
+    if fast:
+        pipe.optimize(backend, dtype="auto")
     size, count = pipe.image_processor.size, pipe.generator.config.num_keypoints
     source, points = torch.rand(3, size.height, size.width), torch.rand(count, 2) * 2 - 1
     poses = points.expand(frames, -1, -1)

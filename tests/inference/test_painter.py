@@ -102,7 +102,6 @@ def test_sixteen_bits_that_overflow_are_painted_again(pipe, caplog):
 
 def test_the_probe_passes_over_a_type_that_fails(tiny_generator, monkeypatch):
     plan = InferencePlan(tiny_generator)
-    assert probed_dtype(plan, CPU) == torch.float32
     tried = []
 
     def difference(plan, dtype, device):
@@ -114,6 +113,18 @@ def test_the_probe_passes_over_a_type_that_fails(tiny_generator, monkeypatch):
     assert tried == [torch.bfloat16, torch.float16]
     monkeypatch.setattr("adaat_hf.inference.precision._difference", lambda *_: 0.1)
     assert probed_dtype(plan, torch.device("mps")) == torch.float32
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_processors_that_multiply_bfloat16_paint_in_it_when_asked(pipe, monkeypatch, able):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr("adaat_hf.inference.precision._difference", lambda *_: 0.001)
+    exact = painted(pipe)
+    assert describe(pipe.painter()) == "PyTorch plan, torch.float32", "exact until asked"
+    pipe.optimize(dtype="auto")
+    assert describe(pipe.painter()) == f"PyTorch plan, torch.{'bfloat16' if able else 'float32'}"
+    assert (painted(pipe) - exact).abs().mean() < 0.02
 
 
 def test_the_probe_measures_what_a_type_changes(tiny_generator):

@@ -17,6 +17,7 @@ from ..inference.files import SUFFIXES
 from ..inference.folding import fold_batch_norm
 from ..inference.graph import GraphSize, PaintGraph
 from ..inference.graph_painter import export_painting
+from ..inference.precision import fast_types
 from ..inference.quantization import quantize
 from ..inference.runtimes import as_arrays, is_installed, open_runtime
 from ..models.keypoint_maps import gaussian_heatmaps
@@ -82,7 +83,9 @@ def network_rows(
     """A network in the released way, and after each step that makes it faster; the last ones in other types and runtimes."""
     generator = generator.float().eval().to(device)
     inputs = NetworkInputs.random(generator.config.num_keypoints, height, width, batch, device)
-    runs = {**ablation(generator, inputs), **_other_types(generator, inputs, device)}
+    runs = ablation(generator, inputs)
+    for kind in fast_types(device):
+        runs[f"plan, {str(kind).removeprefix('torch.')}"] = plan_run(generator, inputs, dtype=kind)
     if compiled:
         runs["plan, compiled"] = plan_run(generator, inputs, compiled=True)
     with tempfile.TemporaryDirectory(prefix="adaat-benchmark-") as folder, torch.no_grad():
@@ -137,13 +140,6 @@ def _drawn_heatmaps(
 ) -> Tensor:
     maps = gaussian_heatmaps(keypoints, height, width, variance, visibility).to(weight.dtype)
     return F.conv2d(maps, weight, padding=weight.shape[2] // 2)
-
-
-def _other_types(
-    generator: AdaATGenerator, inputs: NetworkInputs, device: torch.device
-) -> dict[str, Callable[[], object]]:
-    types = () if device.type == "cpu" else (torch.bfloat16, torch.float16)
-    return {f"plan, {str(dtype).removeprefix('torch.')}": plan_run(generator, inputs, dtype=dtype) for dtype in types}
 
 
 def _runtimes(generator: AdaATGenerator, inputs: NetworkInputs, folder: Path) -> dict[str, Callable[[], object]]:

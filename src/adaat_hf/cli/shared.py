@@ -15,11 +15,16 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_model_and_device(command: argparse.ArgumentParser, default: str) -> None:
-    """Add `--model`, `--device` and `--backend`."""
+    """Add `--model`, `--device`, `--backend` and `--fast`."""
     command.add_argument("--model", default=default, help=f"Hub id, folder, or {default} (default)")
     command.add_argument("--device", help="cpu, cuda, mps, ... (default: the best one there is)")
     command.add_argument(
         "--backend", default="auto", help="what paints: torch, openvino or onnxruntime (default: auto)"
+    )
+    command.add_argument(
+        "--fast",
+        action="store_true",
+        help="paint in 16 bits where a probe shows no visible change and they are faster",
     )
 
 
@@ -61,7 +66,9 @@ def load_pipeline(args: argparse.Namespace, kind: Any = None) -> Any:
     logging.disable_progress_bar()
     device = best_device(args.device)
     pipe = (kind or AdaATPipeline).from_pretrained(args.model, backend=args.backend).to(device)
-    if args.backend != "auto":
+    if args.fast:
+        pipe.optimize(args.backend, dtype="auto")
+    elif args.backend != "auto":
         pipe.painter()  # one that cannot paint here is told of before the work
     return pipe
 

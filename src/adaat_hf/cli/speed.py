@@ -101,7 +101,7 @@ def _export(args: argparse.Namespace) -> int:
     sizes = [GraphSize(args.sources, height, width) for width, height in map(_size, args.size)]
     calibration = None
     if args.int8:
-        args.device, args.backend = "cpu", "torch"
+        args.device, args.backend, args.fast = "cpu", "torch", False
         calibration = calibration_inputs(load_pipeline(args), args.int8, args.samples)
     report = export_pipeline(args.model, args.output, args.format, sizes, calibration, lambda name: print(name, "..."))
     for name, difference in report.differences.items():
@@ -120,5 +120,5 @@ def _size(text: str) -> tuple[int, int]:
 def _doctor(args: argparse.Namespace) -> int:
     from ..doctor import diagnose
 
-    print(diagnose(args.model, args.device, args.backend))
+    print(diagnose(args.model, args.device, args.backend, args.fast))
     return 0

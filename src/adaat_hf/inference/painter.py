@@ -12,7 +12,7 @@ from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from .files import GraphStore
 from .graph_painter import GraphPainter
 from .plan import InferencePlan
-from .precision import GuardedPainter, probed_dtype
+from .precision import GuardedPainter, fast_types, probed_dtype
 from .runtimes import RUNTIMES, is_installed, open_runtime
 
 
@@ -45,8 +45,8 @@ class PaintingOptions:
         backend (`str`, *optional*, defaults to `"auto"`): `"torch"`, `"openvino"` or `"onnxruntime"`. `"auto"` is, on the CPU,
             OpenVINO where it is installed and has a graph of the network already (of `adaat export`, or kept from when
             `"openvino"` was asked for, which takes half a minute); else PyTorch.
-        dtype (`torch.dtype` or `"auto"`, *optional*): Type in which PyTorch paints; the generator's by default. `"auto"` is, on a
-            GPU, the fastest one that changes nothing visible.
+        dtype (`torch.dtype` or `"auto"`, *optional*): Type in which PyTorch paints; the generator's by default. `"auto"` is the
+            fastest one that changes nothing visible: 16 bits on a GPU and on processors that multiply bfloat16.
         compile (`bool`, *optional*, defaults to `False`): Compile the network with `torch.compile` (backend `"torch"`).
         folder (`Path`, *optional*): Pipeline folder with exported graphs.
     """
@@ -110,7 +110,9 @@ def open_painter(generator: AdaATGenerator, options: PaintingOptions, device: to
     if backend in RUNTIMES and device.type != "cpu":
         raise ValueError(f"The backend {backend!r} paints on the CPU, but the pipeline is on {device}.")
     if backend == "auto" and device.type == "cpu" and options.is_default and is_installed("openvino"):
-        backend = "openvino" if GraphStore(generator, "openvino", options.folder) else "torch"
+        store = GraphStore(generator, "openvino", options.folder)
+        faster = options.dtype == "auto" and store.precision == "float32" and bool(fast_types(device))
+        backend = "openvino" if store and not faster else "torch"
     if backend in RUNTIMES:
         store = GraphStore(generator, backend, options.folder)
         return GraphPainter(InferencePlan(generator).float(), open_runtime(backend), store)

@@ -94,15 +94,16 @@ class AdaATPipeline(DiffusionPipeline):
         return pipe
 
     def optimize(
-        self, backend: str = "auto", *, dtype: torch.dtype | str | None = "auto", compile: bool = False
+        self, backend: str = "auto", *, dtype: torch.dtype | str | None = None, compile: bool = False
     ) -> "AdaATPipeline":
         """Choose how frames are painted. Without this call they are painted by [`InferencePlan`] in the generator's own type,
         on the CPU through OpenVINO where it is installed; all of that is exact up to rounding.
 
         Args:
             backend, compile (*optional*): See [`PaintingOptions`].
-            dtype (`torch.dtype` or `str`, *optional*, defaults to `"auto"`): See [`PaintingOptions`]; on a GPU, `"auto"` tries
-                bfloat16, then float16, on a probe, and returns to 32 bits should a picture ever not be finite.
+            dtype (`torch.dtype` or `"auto"`, *optional*): See [`PaintingOptions`]; on a GPU, and on processors that multiply
+                bfloat16, `"auto"` tries bfloat16, then float16, on a probe, and returns to 32 bits should a picture ever not be
+                finite.
 
         Returns:
             The pipeline itself.
