@@ -2,11 +2,13 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[train,openvino]"]
 # ///
-"""Speed and pictures of an exported pipeline beside those of PyTorch: each clip moves the face of the clip before it.
+"""Speed and pictures of an exported pipeline, or of 16 bits, beside those of PyTorch in 32 bits: each clip moves the face of the
+clip before it.
 
     adaat export --format openvino --int8 faces/train -o face_int8
     python scripts/evaluate_backend.py --model face_int8 --backend openvino --clips faces/val \\
         --lpips-backbone alexnet_features.safetensors
+    python scripts/evaluate_backend.py --backend torch --fast --clips faces/val
 """
 
 import argparse
@@ -26,8 +28,9 @@ from adaat_hf.video import VIDEO_SUFFIXES
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="folder from adaat export")
-    parser.add_argument("--backend", default="openvino", help="openvino or onnxruntime")
+    parser.add_argument("--model", default="bundled/face", help="folder from adaat export (bundled/face)")
+    parser.add_argument("--backend", default="openvino", help="openvino, onnxruntime or torch")
+    parser.add_argument("--fast", action="store_true", help="as of the adaat command: 16 bits")
     parser.add_argument("--clips", type=Path, required=True, help="folder with clips of faces")
     parser.add_argument("--count", type=int, default=5, help="clips, spread over the folder (5)")
     parser.add_argument("--frames", type=int, default=24, help="frames of each clip (24)")
@@ -43,6 +46,8 @@ def main() -> None:
     clips = [list(islice(VideoReader(path), args.frames)) for path in chosen]
     lpips = lpips_metric(args.lpips_backbone)
     pipes = [FaceReenactmentPipeline.from_pretrained(args.model, backend=name) for name in ("torch", args.backend)]
+    if args.fast:
+        pipes[1].optimize(args.backend, dtype="auto")
     rows, columns = [], []
     for number, (path, clip) in enumerate(zip(chosen, clips, strict=True)):
         results = []
