@@ -34,15 +34,14 @@ def measure(runs: Mapping[str, Callable[[], object]], device: torch.device, repe
     Args:
         runs (`Mapping[str, Callable]`): The functions by name.
         device (`torch.device`): Where they work; waited for.
-        repeats (`int`): Timed calls of each, after one that is not timed and one whose memory is watched.
+        repeats (`int`): Timed calls of each, after a first one whose memory is watched.
     """
-    for run in runs.values():
-        run()
+    peaks = {name: peak_memory(run, device) for name, run in runs.items()}
     shortest = dict.fromkeys(runs, float("inf"))
     for _ in range(repeats):
         for name, run in runs.items():
             shortest[name] = min(shortest[name], _seconds(run, device))
-    return {name: Cost(shortest[name], peak_memory(run, device)) for name, run in runs.items()}
+    return {name: Cost(shortest[name], peaks[name]) for name in runs}
 
 
 def _seconds(run: Callable[[], object], device: torch.device) -> float:

@@ -27,6 +27,7 @@ class EntryConvolution(nn.Module):
         assert convolution.bias is not None
         self.bias = nn.Buffer(convolution.bias.detach().clone())
         self.padding, self.variance = weight.shape[2] // 2, variance
+        # The benchmark puts another one here, to show what this one gains.
         self.convolve = convolve_heatmaps
 
     def of_source(
