@@ -113,6 +113,7 @@ def _network_alone(pipe: BenchmarkPipeline, frames: int) -> Callable[[], None]:
 def length_rows(name: str, pipe: BenchmarkPipeline, lengths: Sequence[int], clip: Clip, folder: Path) -> Iterator[Row]:
     """File to file for drivers of several lengths, in frames, once each: time per frame and memory should not change."""
     size = pipe.image_processor.size
+    pipe.set_progress_bar_config(leave=False)
     for frames in lengths:
         driver = folder / "long.mp4"
         write_video(islice(_endless(clip.driving), frames), driver, 25)

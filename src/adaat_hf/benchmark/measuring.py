@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 import torch
+from tqdm.auto import tqdm
 
 from ..memory import give_memory_back
 
@@ -36,11 +37,14 @@ def measure(runs: Mapping[str, Callable[[], object]], device: torch.device, repe
         device (`torch.device`): Where they work; waited for.
         repeats (`int`): Timed calls of each, after a first one whose memory is watched.
     """
-    peaks = {name: peak_memory(run, device) for name, run in runs.items()}
+    peaks = dict.fromkeys(runs, 0)
     shortest = dict.fromkeys(runs, float("inf"))
-    for _ in range(repeats):
-        for name, run in runs.items():
-            shortest[name] = min(shortest[name], _seconds(run, device))
+    rounds = [(number, name) for number in range(repeats + 1) for name in runs]
+    for number, name in tqdm(rounds, desc=f"measuring on {device}", unit="run", leave=False):
+        if number == 0:
+            peaks[name] = peak_memory(runs[name], device)
+        else:
+            shortest[name] = min(shortest[name], _seconds(runs[name], device))
     return {name: Cost(shortest[name], peaks[name]) for name in runs}
 
 
