@@ -23,7 +23,7 @@ from adaat_hf.benchmark.report import markdown_table
 from adaat_hf.evaluation.backbones import lpips_metric
 from adaat_hf.evaluation.metrics import compare
 from adaat_hf.processing.images import save_image
-from adaat_hf.video import VIDEO_SUFFIXES
+from adaat_hf.video import find_videos
 
 
 def main() -> None:
@@ -39,9 +39,7 @@ def main() -> None:
         "--sheet", type=Path, help="picture to write: a column per clip, PyTorch's frame above the backend's"
     )
     args = parser.parse_args()
-    files = sorted(path for path in args.clips.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    if not files:
-        parser.error(f"{args.clips} has no videos")
+    files = find_videos(args.clips)
     chosen = files[:: max(1, len(files) // args.count)][: args.count]
     clips = [list(islice(VideoReader(path), args.frames)) for path in chosen]
     lpips = lpips_metric(args.lpips_backbone)

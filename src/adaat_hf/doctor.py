@@ -44,8 +44,8 @@ def diagnose(
     network alone."""
     device = best_device(device_name)
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
-    lines += [f"{name} {_version(name) or 'is missing'}" for name in PACKAGES]
-    lines += [f"{name} {_version(name) or 'not installed (optional)'}" for name in OPTIONAL]
+    lines += [f"{name} {package_version(name) or 'is missing'}" for name in PACKAGES]
+    lines += [f"{name} {package_version(name) or 'not installed (optional)'}" for name in OPTIONAL]
     lines.append(f"device: {device} ({torch.get_num_threads()} threads on the CPU)")
     if device.type == "cpu" and torch.version.cuda:
         lines.append("note: this PyTorch supports CUDA, but no GPU was found")
@@ -53,7 +53,8 @@ def diagnose(
     return "\n".join(lines)
 
 
-def _version(name: str) -> str | None:
+def package_version(name: str) -> str | None:
+    """The version of an installed package, `None` if it is not there."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -313,6 +313,18 @@ def write_video(
     return Path(path)
 
 
+def find_videos(folder: str | Path) -> list[Path]:
+    """The videos of a folder and of the folders in it, sorted.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not found:
+        raise ValueError(f"The folder {str(folder)!r} has no videos ({', '.join(VIDEO_SUFFIXES)}).")
+    return found
+
+
 def check_writable(path: str | Path) -> None:
     """Raise [`VideoError`] unless a file can be written at `path`; called before expensive work."""
     folder = Path(path).absolute().parent

@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from adaat_hf import AdaATConfig, FaceReenactmentPipeline
+from adaat_hf import AdaATConfig
 from adaat_hf.inference import batching
 from adaat_hf.inference.batching import bytes_per_pose, poses_at_once
-from adaat_hf.processing.image_processing_adaat import AdaATImageProcessor
-
-
-@pytest.fixture
-def pipe(tiny_generator, face_model):
-    pipeline = FaceReenactmentPipeline(tiny_generator, face_model, AdaATImageProcessor())
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def request(poses=11):

@@ -3,21 +3,13 @@
 import pytest
 import torch
 
-from adaat_hf import AdaATGenerator, FaceReenactmentPipeline
+from adaat_hf import AdaATGenerator
 from adaat_hf.inference import InferencePlan, precision
 from adaat_hf.inference.painter import HookedPainter, PaintingOptions, describe, open_painter
 from adaat_hf.inference.precision import GuardedPainter, probed_dtype
-from adaat_hf.processing.image_processing_adaat import AdaATImageProcessor
 
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def pipe(tiny_generator, face_model):
-    pipeline = FaceReenactmentPipeline(tiny_generator, face_model, AdaATImageProcessor())
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def painted(pipe, frames=3):

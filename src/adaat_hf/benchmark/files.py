@@ -114,19 +114,14 @@ def length_rows(name: str, pipe: BenchmarkPipeline, lengths: Sequence[int], clip
     """File to file for drivers of several lengths, in frames, once each: time per frame and memory should not change."""
     size = pipe.image_processor.size
     pipe.set_progress_bar_config(leave=False)
+    driver = folder / "long.mp4"
     for frames in lengths:
-        driver = folder / "long.mp4"
         write_video(islice(_endless(clip.driving), frames), driver, 25)
-        took = [0.0]
-
-        def run(driver: Path = driver, took: list[float] = took) -> None:
-            started = time.perf_counter()
-            pipe(clip.source, driver, output=folder / "out.mp4")
-            took[0] = time.perf_counter() - started
-
-        peak = peak_memory(run, pipe._execution_device)
+        started = time.perf_counter()
+        peak = peak_memory(lambda: pipe(clip.source, driver, output=folder / "out.mp4"), pipe._execution_device)
+        took = time.perf_counter() - started
         yield Row(
-            f"length {name}", "file to file", f"{size['width']}x{size['height']}", took[0] / frames, None, frames,
+            f"length {name}", "file to file", f"{size['width']}x{size['height']}", took / frames, None, frames,
             describe(pipe.painter()), peak_bytes=peak,
         )  # fmt: skip
 

@@ -29,6 +29,7 @@ from .report import Row
 
 REFERENCE = "released way (5-D operator)"
 PLAN = "plan: heat maps not drawn"
+INT8 = "openvino, int8"
 CALIBRATION_POSES = 4
 
 
@@ -84,8 +85,11 @@ def network_rows(
     generator = generator.float().eval().to(device)
     inputs = NetworkInputs.random(generator.config.num_keypoints, height, width, batch, device)
     runs = ablation(generator, inputs)
+    dtypes = {INT8: "int8"}
     for kind in fast_types(device):
-        runs[f"plan, {str(kind).removeprefix('torch.')}"] = plan_run(generator, inputs, dtype=kind)
+        dtype = str(kind).removeprefix("torch.")
+        runs[f"plan, {dtype}"] = plan_run(generator, inputs, dtype=kind)
+        dtypes[f"plan, {dtype}"] = dtype
     if compiled:
         runs["plan, compiled"] = plan_run(generator, inputs, compiled=True)
     with tempfile.TemporaryDirectory(prefix="adaat-benchmark-") as folder, torch.no_grad():
@@ -93,8 +97,7 @@ def network_rows(
             runs |= _runtimes(generator, inputs, Path(folder))
         costs = measure(runs, device, repeats)
     for what, cost in costs.items():
-        dtype = what.rpartition(", ")[2] if "plan, " in what and "compiled" not in what else "float32"
-        dtype = "int8" if what.endswith("int8") else dtype
+        dtype = dtypes.get(what, "float32")
         yield _row(f"network {name}", what, f"{width}x{height}", cost, batch, costs[REFERENCE], dtype)
 
 
@@ -164,7 +167,7 @@ def _runtimes(generator: AdaATGenerator, inputs: NetworkInputs, folder: Path) ->
         if name == "openvino" and importlib.util.find_spec("nncf"):
             one = [graph.prepare(subject, pose[None], None, None)[0] for pose in inputs.there[:CALIBRATION_POSES]]
             quantize(file, [as_arrays(values) for values in one])
-            add("openvino, int8", runtime.load(file))
+            add(INT8, runtime.load(file))
     return runs
 
 

@@ -5,13 +5,13 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..atomic import write_text
+from ..doctor import package_version
 from ..models.operator import operator_kernel
 
 
@@ -37,7 +37,7 @@ class Row:
     One measurement.
 
     Args:
-        part (`str`): `"operator"`, `"network"`, `"scaling"`, `"pipeline"` or `"file-to-file"`, and the model.
+        part (`str`): `"operator"`, `"network"`, `"scaling"`, `"pipeline"`, `"length"` or `"peer"`, and of what.
         what (`str`): What was run.
         size (`str`): Width and height in pixels, or shape of the feature.
         seconds (`float`): Per frame.
@@ -110,7 +110,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def about_machine(device: torch.device) -> dict[str, Any]:
     """What a reader must know to compare with other machines."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    found = {package: _version(package) for package in PACKAGES}
+    found = {package: package_version(package) for package in PACKAGES}
     return {
         "device": f"{device} ({name})",
         "operator": operator_kernel(device),
@@ -128,13 +128,6 @@ def _dot_products() -> str:
     """Whether the processor multiplies 8-bit numbers natively, on which the speed of 8-bit networks depends."""
     able = getattr(torch.cpu, "_is_vnni_supported", None)
     return "" if able is None else ", VNNI" if able() else ", no VNNI"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except ModuleNotFoundError:
-        return None
 
 
 __all__ = ["Report", "Row", "about_machine", "markdown_table"]

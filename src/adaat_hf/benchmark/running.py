@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 
@@ -140,9 +140,10 @@ def _pipeline_rows(
 def _open(name: str, device: torch.device, backend: str) -> BenchmarkPipeline | AdaATGenerator:
     if name in PRESETS:
         return AdaATGenerator(AdaATConfig.from_preset(name)).eval()
-    faces = isinstance(AdaATPipeline.from_pretrained(name), FaceAnimationPipeline)
-    kind: Any = FaceReenactmentPipeline if faces else PoseTransferPipeline
-    pipe: BenchmarkPipeline = kind.from_pretrained(name, backend=backend)
+    pipe = AdaATPipeline.from_pretrained(name, backend=backend)
+    if not isinstance(pipe, BenchmarkPipeline):
+        kind = FaceReenactmentPipeline if isinstance(pipe, FaceAnimationPipeline) else PoseTransferPipeline
+        pipe = kind.from_pretrained(name, backend=backend)
     pipe.set_progress_bar_config(disable=True)
     return cast(BenchmarkPipeline, pipe.to(device))
 

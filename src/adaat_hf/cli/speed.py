@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from .shared import add_model_and_device, load_pipeline
+from .shared import add_model_and_device, check_files, load_pipeline
 
 
 def add_commands(commands: Any) -> None:
@@ -69,9 +69,8 @@ def _benchmark(args: argparse.Namespace) -> int:
 
     from ..benchmark import PARTS, BenchmarkOptions, run_benchmark
     from ..benchmark.files import Clip
-    from .shared import check_files
 
-    check_files((args.json,), (args.source, args.driving))
+    check_files((args.json,), ())
     if (args.source is None) != (args.driving is None):
         raise ValueError("Expected --source and --driving together, or neither.")
     options = BenchmarkOptions(

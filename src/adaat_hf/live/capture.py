@@ -110,10 +110,9 @@ def names_a_file(address: str) -> bool:
 def _open(address: str) -> Iterator[np.ndarray]:
     if names_a_file(address):
         return _paced(VideoReader(Path(address)))
-    system = platform.system()
     form, name = None, address
     if "://" not in address:
-        form, template = CAMERAS.get(system, CAMERAS["Linux"])
+        form, template = CAMERAS.get(platform.system(), CAMERAS["Linux"])
         name = template.format(address) if address.isdigit() else address
     try:
         container = av.open(name, format=form, timeout=TIMEOUT_SECONDS)

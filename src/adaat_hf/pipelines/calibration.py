@@ -11,7 +11,7 @@ from ..inference.plan import InferencePlan, PlannedSource
 from ..inference.runtimes import as_arrays
 from ..models.limb_warp import PreparedSources
 from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
-from ..video import VIDEO_SUFFIXES, VideoError, VideoReader
+from ..video import VideoError, VideoReader, find_videos
 from .base import AdaATPipeline
 from .face_animation import FaceAnimationPipeline
 from .pipeline_face_reenactment import FaceReenactmentPipeline
@@ -56,9 +56,7 @@ def calibration_inputs(pipe: AdaATPipeline, folder: str | Path, samples: int) ->
     """
     if not isinstance(pipe, FaceAnimationPipeline):
         raise ValueError(f"8-bit export is for face pipelines, but this is a {type(pipe).__name__}.")
-    clips = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    if not clips:
-        raise ValueError(f"The folder {str(folder)!r} has no videos ({', '.join(VIDEO_SUFFIXES)}).")
+    clips = find_videos(folder)
     wanted = -(-samples // (2 * POSES_PER_CLIP))
     chosen = clips[:: max(1, len(clips) // wanted)][:wanted]
     reenact = FaceReenactmentPipeline(pipe.generator, pipe.face_model, pipe.image_processor, pipe.landmarker)

@@ -183,8 +183,8 @@ class TorchLandmarker(_TorchDetector[FaceLandmarks]):
 
     @torch.no_grad()
     def detect_near(self, frames: np.ndarray, last: FaceLandmarks) -> list[FaceLandmarks | None]:
-        """Find again, in every frame (N, H, W, 3), uint8, the face that was `last` seen just before the first one, without a search of the
-        whole frame; `None` where it is gone or has moved too far for that."""
+        """Find again, in every frame (N, H, W, 3), uint8, the face that was `last` seen just before the first one, without a search
+        of the whole frame; `None` where it is gone or has moved too far for that."""
         start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points, last.visibility)
         begun = [replace(start, frame=number) for number in range(len(frames))]
         refined, results = self._examine(frames, begun)
