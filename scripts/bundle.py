@@ -6,12 +6,12 @@
 
     python scripts/bundle.py face --generator runs/face_compact_128/generator --landmarker runs/landmarker/landmarker \\
         --runs runs/face_compact_128 --prewarp-regularization 0.0006 --hardware "two CPU cores in 30 minutes" \\
-        --scores runs/held_out_clips.json --landmarker-scores runs/landmarker/scores.json \\
+        --scores runs/heldout/reconstruction/results.json --landmarker-scores runs/landmarker/scores.json \\
         --notes scripts/configs/face_card_notes.md
     python scripts/bundle_motion.py ...  # adds the motion model to bundled/face
     python scripts/bundle.py person --generator runs/person_motion/generator \\
         --landmarker runs/body_landmarker_rendered/landmarker --runs runs/person_motion \\
-        --scores runs/held_out_people.json --notes scripts/configs/person_card_notes.md
+        --scores runs/heldout/persons/results.json --notes scripts/configs/person_card_notes.md
 """
 
 import argparse
@@ -19,7 +19,6 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -34,7 +33,7 @@ from adaat_hf import (
 )
 from adaat_hf.control.body_model import load_body_model
 from adaat_hf.control.face_model import load_face_model
-from adaat_hf.evaluation.metrics import score_cells
+from adaat_hf.evaluation.results import read_results
 from adaat_hf.training.checkpoints import checkpoint_step, newest_checkpoint
 from adaat_hf.training.publishing import name_person_generation
 
@@ -43,7 +42,6 @@ ROOT = Path(__file__).parents[1]
 BUNDLED = Path(adaat_hf.__file__).parent / "bundled"
 CARDS = {"face": "face_reenactment", "person": "person_generation"}
 LICENCES = {"face": "cc-by-nc-4.0", "person": "cc-by-nc-4.0"}
-HEADINGS = "SSIM | LPIPS | L1 | key-point distance (px) | not found"
 
 
 def main() -> None:
@@ -55,7 +53,7 @@ def main() -> None:
     parser.add_argument("--body-model", default="bundled/person", help="folder of the body model (person)")
     parser.add_argument("--output", type=Path, help="folder of the checkpoint (that of the package)")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="output folders of train.py, in order")
-    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="json files of the evaluation scripts")
+    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="results.json files of adaat evaluate")
     parser.add_argument("--landmarker-scores", type=Path, help="json file of evaluate_landmarker.py")
     parser.add_argument("--prewarp-regularization", type=float, help="replaces the generator's own, for exacter lids")
     parser.add_argument("--hardware", default="unknown", help="what the runs ran on")
@@ -100,7 +98,7 @@ def write_card(args: argparse.Namespace, generator: AdaATGenerator) -> str:
     parts = [text, "## Training", f"Generator: {millions:.1f} M parameters, trained on {args.hardware}.", ""]
     parts += [describe_run(run) for run in args.runs]
     for path in args.scores:
-        parts += [scores_table(json.loads(path.read_text()), path.stem)]
+        parts += [scores_table(path)]
     if args.landmarker_scores:
         parts += [landmarker_line(json.loads(args.landmarker_scores.read_text()), args.checkpoint)]
     if args.notes:
@@ -121,11 +119,10 @@ def describe_run(run: Path) -> str:
     return f"- `scripts/configs/{run.name}.yaml`: {shown} px, {steps} steps, {samples} pairs of pictures"
 
 
-def scores_table(scores: dict[str, dict[str, Any]], title: str) -> str:
-    """A table of methods by scores."""
-    rows = [f"\n**{title.replace('_', ' ')}**\n", f"| method | {HEADINGS} |", "|---" * 6 + "|"]
-    rows += [f"| {name} | {score_cells(means)} |" for name, means in scores.items()]
-    return "\n".join(rows) + "\n"
+def scores_table(path: Path) -> str:
+    """A table of methods by measures, below the data's name."""
+    results = read_results(path)
+    return f"\n**{results.dataset}, protocol {results.protocol}**\n\n{results.table()}\n"
 
 
 def landmarker_line(scores: dict[str, float], checkpoint: str) -> str:

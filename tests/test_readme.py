@@ -61,6 +61,7 @@ def test_commands_parse():
         "check",
         "doctor",
         "benchmark",
+        "evaluate",
         "live",
         "person",
         "pose",

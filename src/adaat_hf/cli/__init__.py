@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from . import data, faces, files, live, persons, serving, speed
+from . import data, evaluation, faces, files, live, persons, serving, speed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +40,6 @@ def _stoppable() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="adaat", description="Bring a still picture of a face or a person to life.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (faces, persons, live, files, speed, serving, data):
+    for module in (faces, persons, live, files, speed, evaluation, serving, data):
         module.add_commands(commands)
     return parser

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torchvision
@@ -68,22 +68,35 @@ def _read_features(file: Path, layers: int) -> dict[str, Tensor]:
     return {key: value for key, value in named.items() if int(key.split(".")[0]) < layers}
 
 
-def lpips_metric(backbone: str | None = None) -> nn.Module:
-    """LPIPS with AlexNet, version 0.1 (Zhang et al., 2018), on pictures in [-1, 1].
+# Indices of the convolutions that LPIPS takes from torchvision's networks.
+_CONVOLUTIONS = {"alex": (0, 3, 6, 8, 10), "vgg": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)}
+
+
+def lpips_metric(backbone: str | None = None, net: Literal["alex", "vgg"] = "alex") -> nn.Module:
+    """LPIPS, version 0.1 (Zhang et al., 2018), on pictures in [-1, 1].
 
     Args:
-        backbone (`str`, *optional*): A safetensors file with torchvision's AlexNet features (`features.N.weight`);
+        backbone (`str`, *optional*): A safetensors file with torchvision's features (`features.N.weight`) of AlexNet or VGG16;
             otherwise torchvision downloads them.
+        net (`str`, *optional*, defaults to `"alex"`): `"alex"` or `"vgg"`.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it holds another network.
     """
     import lpips
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        metric = lpips.LPIPS(net="alex", pnet_rand=backbone is not None, verbose=False)
+        metric = lpips.LPIPS(net=net, pnet_rand=backbone is not None, verbose=False)
     if backbone is not None:
-        tensors = _read_features(Path(backbone), 13)
+        indices = _CONVOLUTIONS[net]
+        tensors = _read_features(Path(backbone), indices[-1] + 1)
         convolutions = [module for module in metric.net.modules() if isinstance(module, nn.Conv2d)]
-        for module, index in zip(convolutions, (0, 3, 6, 8, 10), strict=True):
-            module.weight.data.copy_(tensors[f"{index}.weight"])
+        for module, index in zip(convolutions, indices, strict=True):
+            weight = tensors.get(f"{index}.weight")
+            if weight is None or weight.shape != module.weight.shape:
+                raise ValueError(f"{backbone!r} does not hold the features of the LPIPS network {net!r}.")
+            module.weight.data.copy_(weight)
             cast(Tensor, module.bias).data.copy_(tensors[f"{index}.bias"])
     return metric.eval().requires_grad_(False)

@@ -67,17 +67,23 @@ def measure_sync(video: str | Path, landmarker: FaceLandmarker, recording: str |
         rate, recorded = _openings(recording, landmarker)
         times = np.arange(min(len(opening), int(len(recorded) * fps / rate))) / fps
         guide = np.interp(times, np.arange(len(recorded)) / rate, recorded)
-    largest = round(LARGEST_OFFSET * fps)
-    compared = opening[: len(guide)]
-    curve = {shift: _correlation(guide, compared, shift) for shift in range(-largest, largest + 1)}
-    best = max(curve, key=lambda shift: curve[shift])
+    shift, correlation = best_offset(opening[: len(guide)], guide, fps)
     lowest, highest = np.quantile(opening, (0.05, 0.95))
     open_from = np.argmax(opening > lowest + ONSET_OPENING * (highest - lowest))
     loud_from = np.argmax(level > np.quantile(level, 0.9) - ONSET_DB)
     return SyncReport(
-        len(opening), fps, best / fps, curve[best], loud_from / fps, open_from / fps,
+        len(opening), fps, shift / fps, correlation, loud_from / fps, open_from / fps,
         len(opening) / fps - len(sound) / RATE,
     )  # fmt: skip
+
+
+def best_offset(opening: np.ndarray, guide: np.ndarray, fps: float) -> tuple[int, float]:
+    """Frames by which a mouth's opening (T,) follows what guides it (T,), at most half a second either way, and the
+    correlation there; -1 if one of them stands still."""
+    largest = round(LARGEST_OFFSET * fps)
+    curve = {shift: _correlation(guide, opening, shift) for shift in range(-largest, largest + 1)}
+    best = max(curve, key=lambda shift: (curve[shift], -abs(shift)))
+    return best, curve[best]
 
 
 def _openings(video: str | Path, landmarker: FaceLandmarker) -> tuple[float, np.ndarray]:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from ..evaluation.measures import MEASURES
+
 
 TEMPLATE = Path(__file__).parent / "model_card_template.md"
 # What stands for the repository's name in the templates under `pipelines/`.
 PLACEHOLDER = "REPOSITORY"
 # Names of the evaluations' scores as the Hub's metrics.
-METRICS = {"ssim": "SSIM", "lpips": "LPIPS", "l1": "L1", "psnr": "PSNR", "keypoints": "Key-point distance"}
+METRICS = {name: measure.title for name, measure in MEASURES.items()}
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,19 @@ def card_text(card: ModelCard) -> str:
 
 
 def read_scores(path: str | Path) -> dict[str, dict[str, float]]:
-    """Scores by method from a file of an evaluation script.
+    """Scores by method from the `results.json` of `adaat evaluate`, or from a file of an evaluation script.
 
     Raises:
         ValueError: if it holds something else.
     """
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
+        if "protocol" in found:
+            found = {
+                method: {key: mean["value"] for key, mean in row.items()} for method, row in found["methods"].items()
+            }
         return {str(name): {key: float(value) for key, value in means.items()} for name, means in found.items()}
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise ValueError(f"{str(path)!r} holds no scores by method, as the evaluation scripts write them.") from error
 
 

@@ -55,6 +55,8 @@ def load_image(image: ImageInput) -> np.ndarray:
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
             with PIL.Image.open(path) as opened:
                 return _from_pil(opened)
+    except ImageError as error:
+        raise ImageError(f"{str(path)!r} cannot be used: {error}") from error
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise ImageError(f"{str(path)!r} cannot be read as an image: {error}.") from error
 
@@ -90,6 +92,8 @@ def _from_pil(image: PIL.Image.Image) -> np.ndarray:
     image = PIL.ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ImageError("The picture has values that are not finite (NaN or infinite).")
         scale = 257 if image.mode.startswith("I") else 1
         return _from_array((values / scale).round().clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
