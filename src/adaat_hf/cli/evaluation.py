@@ -56,6 +56,21 @@ def add_commands(commands: Any) -> None:
     )
     command.add_argument("--method", help="which method the repository holds (the last one)")
     command.set_defaults(run=_tables)
+    _add_study(commands)
+
+
+def _add_study(commands: Any) -> None:
+    command = commands.add_parser(
+        "study", help="a page on which people rate clips of several methods, blind and shuffled"
+    )
+    command.add_argument("clips", type=Path, nargs="?", help="folder with <method>/<case>.mp4 (or pictures)")
+    command.add_argument("--ratings", type=Path, required=True, metavar="FILE", help="SQLite file for the ratings")
+    command.add_argument("--cases", type=int, metavar="N", help="cases that each rater sees, by all methods (all)")
+    command.add_argument("--report", action="store_true", help="print the means of the ratings so far instead")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="with --report: also write every rating here")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)")
+    command.add_argument("--port", type=int, help="port (the first free one from 7860)")
+    command.set_defaults(run=_study)
 
 
 def _add_painting(group: Any) -> None:
@@ -113,6 +128,30 @@ def _tables(args: argparse.Namespace) -> int:
     if not results:
         raise ValueError("--model-index needs the results.json of an evaluation.")
     print(model_index(results, args.method or list(results[-1].methods)[-1], args.model_index))
+    return 0
+
+
+def _study(args: argparse.Namespace) -> int:
+    if args.report == (args.clips is not None):
+        raise ValueError("Expected a folder of clips to be rated, or --report for the means of what was rated.")
+    if args.cases is not None and args.cases < 1:
+        raise ValueError(f"--cases is {args.cases}, expected at least 1.")
+    from ..study import RatingStore, export_ratings, read_study, report_table
+
+    if not args.report:
+        try:
+            from ..study.page import launch_study
+        except ImportError as error:
+            raise ImportError(f'The study needs gradio: pip install "adaat-hf[demo,evaluate]" ({error}).') from error
+        clips = read_study(args.clips)
+        store = RatingStore(args.ratings, clips.fingerprint)
+        print(f"{len(clips.methods)} methods, {len(clips.cases)} cases; ratings go to {args.ratings}")
+        launch_study(clips, store, args.cases, server_name=args.host, server_port=args.port)
+        return 0
+    ratings = RatingStore(args.ratings).ratings()
+    print(report_table(ratings))
+    if args.csv is not None:
+        print(f"\n{export_ratings(ratings, args.csv)}")
     return 0
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from scipy.stats import bootstrap
 from tqdm.auto import tqdm
 
 from ..atomic import write_text
@@ -22,28 +21,17 @@ from .measures import MEASURES
 from .protocols import Protocol
 from .results import Mean, Results
 from .scoring import ClipScore
+from .statistics import bootstrap_mean
 
 
-RESAMPLES = 1000
 WORST = 6
 RESULTS, PER_CLIP = "results.json", "clips.csv"
 
 
 def mean_of(clips: Sequence[ClipScore], name: str) -> Mean:
     """Mean over frames, clips without a value left out, and its bootstrap interval over whole clips."""
-    pairs = [(clip.values[name], clip.frames) for clip in clips if math.isfinite(clip.values.get(name, math.nan))]
-    if not pairs:
-        return Mean(math.nan)
-    values, frames = (np.array(column, np.float64) for column in zip(*pairs, strict=True))
-    mean = Mean(float(np.average(values, weights=frames)))
-    if len(pairs) < 2:
-        return mean
-    interval = bootstrap(
-        (values, frames),
-        lambda a, b, axis=-1: (a * b).sum(axis) / b.sum(axis),
-        paired=True, vectorized=True, method="percentile", n_resamples=RESAMPLES, rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
-    return Mean(mean.value, float(interval.low), float(interval.high))
+    known = [clip for clip in clips if math.isfinite(clip.values.get(name, math.nan))]
+    return bootstrap_mean([clip.values[name] for clip in known], [clip.frames for clip in known])
 
 
 @dataclass
