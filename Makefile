@@ -6,7 +6,10 @@ DRIVING ?=
 AUDIO ?=
 OUTPUT ?= demo_output
 
-.PHONY: demo app test quality style docs
+DATA ?= ../shared/data
+MEASURE ?=
+
+.PHONY: demo app test quality style docs numbers
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +25,10 @@ app: $(VENV)/.installed  ## show the page in the browser
 
 docs: $(VENV)/.installed  ## build the documentation into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+numbers: $(VENV)/.installed  ## measure the held-out list (DATA=folder MEASURE="options of adaat evaluate") and write the tables
+	$(BIN)/adaat evaluate --heldout "$(DATA)" $(MEASURE) --output runs/heldout
+	$(BIN)/python scripts/update_tables.py $(foreach task,reconstruction cross-identity talking persons,$(task)=runs/heldout/$(task)/results.json)
 
 test: $(VENV)/.installed  ## run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal

@@ -1,8 +1,11 @@
 """The documentation's commands parse, its Python compiles, and what it names is there."""
 
 import ast
+import os
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOT
@@ -11,6 +14,7 @@ from adaat_hf.cli import _parser
 from adaat_hf.preparation.catalogue import CATALOGUE
 
 
+SURROUNDINGS = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
@@ -53,3 +57,14 @@ def test_terms_of_data_sets_are_those_of_manifests():
     text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     for facts in CATALOGUE.values():
         assert f"| {facts.title} | {facts.licence} | {facts.consent} |" in text
+
+
+def test_tables_show_the_measured_results():
+    """Numbers in the README and the documentation are those of docs/results, to the last digit."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "update_tables.py"), "--check"],
+        capture_output=True,
+        text=True,
+        env=SURROUNDINGS,
+    )
+    assert done.returncode == 0, done.stderr

@@ -62,6 +62,8 @@ def test_commands_parse():
         "doctor",
         "benchmark",
         "evaluate",
+        "tables",
+        "study",
         "live",
         "person",
         "pose",

@@ -98,6 +98,9 @@ def test_the_film_scores_best_and_a_copy_does_not_move(clips, tools, network):
     assert copy["lpips"] > warp["lpips"] > 0 and "shape_error" not in copy
     assert [clip.frames for clip in evaluation.clips["mine"]] == [13, 11], "the first frame is the source"
     assert "left out" in evaluation.results().describe()
+    speed = evaluation.speed()
+    assert set(speed) == set(methods) and speed["copy"] > speed["mine"] > 0
+    assert "speed" not in evaluation.results().to_dict(), "what differs from run to run is no result"
 
 
 def test_frames_are_those_around_the_middle():

@@ -338,6 +338,9 @@ def _without_folder(text: str) -> str:
 def _report(evaluation: "Evaluation", output: Path | None) -> None:
     results = evaluation.results()
     print(f"\n{results.describe()}\n\n{results.table()}\n")
+    rates = ", ".join(f"{method} {rate:.3g}" for method, rate in evaluation.speed().items())
+    if rates:
+        print(f"Frames per second, from files to a file, which differ from run to run: {rates}\n")
     if output is not None:
         for path in evaluation.save(output):
             print(path)

@@ -25,7 +25,7 @@ from .statistics import bootstrap_mean
 
 
 WORST = 6
-RESULTS, PER_CLIP = "results.json", "clips.csv"
+RESULTS, PER_CLIP, SPEED = "results.json", "clips.csv", "speed.json"
 
 
 def mean_of(clips: Sequence[ClipScore], name: str) -> Mean:
@@ -66,14 +66,26 @@ class Evaluation:
         lines = {"data": f"{self.dataset}: {size}", **self.protocol.describe(), **self.settings}
         return Results(self.protocol.name, self.dataset, lines, found)
 
+    def speed(self) -> dict[str, float]:
+        """Frames per second by method, from files to a file: decoding, landmarks, painting and encoding, at the speed of this
+        machine and moment, which is why it is no part of the results. Empty if nothing was painted."""
+        totals = {}
+        for method, clips in self.clips.items():
+            timed = [clip for clip in clips if clip.seconds is not None]
+            if timed:
+                totals[method] = sum(clip.frames for clip in timed) / sum(clip.seconds or 0.0 for clip in timed)
+        return totals
+
     def save(self, folder: str | Path) -> list[Path]:
-        """Write `results.json`, `clips.csv` and a picture of the worst clips of every method; returns the files."""
+        """Write `results.json`, `clips.csv`, `speed.json` and a picture of the worst clips of every method; returns the files."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         written = [
             write_text(folder / RESULTS, json.dumps(self.results().to_dict(), indent=2) + "\n"),
             write_text(folder / PER_CLIP, self._csv()),
         ]
+        if self.speed():
+            written.append(write_text(folder / SPEED, json.dumps(self.speed(), indent=2) + "\n"))
         for method in self.clips:
             sheet = self.worst_sheet(method)
             if sheet is not None:

@@ -67,6 +67,7 @@ class ClipScore:
         values (`dict[str, float]`): Means by name of the measure; NaN where it could not be measured.
         worst (`list[np.ndarray]`): Source (if any), reference and painted picture of the clip's worst frame.
         features (`tuple[np.ndarray, np.ndarray]`, *optional*): For FID, of painted and reference frames (T, D).
+        seconds (`float`, *optional*): What painting took, from files to a file.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ClipScore:
     values: dict[str, float]
     worst: list[np.ndarray] = field(default_factory=list)
     features: tuple[np.ndarray, np.ndarray] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

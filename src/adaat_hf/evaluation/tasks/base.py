@@ -1,8 +1,10 @@
 """What tasks have in common: cases, methods that paint them, and how they are scored."""
 
+import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 
 from ...processing.images import save_image
+from ...video import write_video
 from ..evaluation import Evaluation, file_name, score_all
 from ..footage import EvaluationError, Footage, Pair
 from ..protocols import Protocol
@@ -109,19 +112,24 @@ def evaluate_task(
     painters = task.open(methods)
 
     def score(item: Any) -> dict[str, ClipScore]:
+        started = time.perf_counter()
         case = task.read(item)
         if case is None:
             return {}
+        reading = time.perf_counter() - started
         reference, source = task.reference(case)
         faces = TrueFaces.read(reference, source, task.tools)
         found = {}
         for name, paint in painters.items():
+            started = time.perf_counter()
             frames = paint(case)
+            _write(frames, reference.fps)
+            seconds = reading + time.perf_counter() - started
             if keep is not None:
                 _keep(frames, keep / file_name(name) / file_name(reference.name))
             painted = Footage.of(reference.name, frames, reference.fps)
             pair = Pair(painted, reference, source, task.protocol.task != "cross-identity")
-            found[name] = score_clip(pair, task.protocol, task.tools, faces)
+            found[name] = replace(score_clip(pair, task.protocol, task.tools, faces), seconds=seconds)
         return found
 
     clips = score_all(task.items, score, task.unit)
@@ -130,6 +138,15 @@ def evaluate_task(
         raise EvaluationError(f"Of {len(task.items)} {task.unit}s none can be painted: no face or person was found.")
     left_out = {"left out": f"{len(task.items) - used} of {len(task.items)} {task.unit}s, where none was found"}
     return Evaluation(task.protocol, dataset, {**task.about(), **task.notes, **left_out}, clips)
+
+
+def _write(frames: list[np.ndarray], fps: float) -> None:
+    """Write what was painted as users do, for the time that it takes."""
+    with tempfile.TemporaryDirectory(prefix="evaluation-") as folder:
+        if len(frames) == 1:
+            save_image(frames[0], Path(folder) / "painted.png")
+        else:
+            write_video(frames, Path(folder) / "painted.mp4", fps)
 
 
 def _keep(frames: list[np.ndarray], folder: Path) -> None:
