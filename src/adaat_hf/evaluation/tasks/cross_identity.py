@@ -8,15 +8,23 @@ import numpy as np
 
 from ...bundled import bundled_path
 from ...pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
+from ...pipelines.sources import choose_faces
 from ...processing.image_processing_adaat import AdaATImageProcessor
-from ...processing.images import load_image
-from ...processing.photo import NoFaceError
+from ...processing.images import limit_size, load_image
+from ...processing.landmarks import FaceLandmarker, FaceLandmarks
+from ...processing.photo import NoFaceError, find_faces
 from ...video import VIDEO_SUFFIXES, VideoReader
-from ..footage import Footage
+from ..footage import EvaluationError, Footage
 from ..generators import open_generator
 from ..protocols import PROTOCOLS
 from .base import Painter, PaintingTask, PaintSettings, middle
 from .reconstruction import reduced
+
+
+# Larger photographs are reduced to this longer side.
+LONGER_SIDE = 1280
+# Side of the compared part of a photograph, in units of the face's size.
+SURROUNDINGS = 2.2
 
 
 @dataclass(frozen=True)
@@ -25,15 +33,22 @@ class DrivenPhoto:
 
     Args:
         name (`str`): Of both.
-        source (`np.ndarray` of shape (H, W, 3)): uint8.
+        photo (`np.ndarray` of shape (H, W, 3)): uint8.
+        part (`tuple[slice, slice]`): Where the face and its surroundings are, in which pictures are compared.
         driving (`list[np.ndarray]`): Frames of the driver.
         fps (`float`): Frame rate.
     """
 
     name: str
-    source: np.ndarray
+    photo: np.ndarray
+    part: tuple[slice, slice]
     driving: list[np.ndarray]
     fps: float
+
+    @property
+    def source(self) -> np.ndarray:
+        """The compared part of the photograph."""
+        return self.photo[self.part]
 
 
 class CrossIdentity(PaintingTask[DrivenPhoto]):
@@ -43,16 +58,17 @@ class CrossIdentity(PaintingTask[DrivenPhoto]):
     baselines = ("copy-source", "copy-driver")
 
     def read(self, item: tuple[Path, Path]) -> DrivenPhoto | None:
-        """Decode both; `None` if one of them shows no face."""
+        """Decode both; `None` if one of them shows no face that is large enough."""
         photo, clip = item
-        picture = next(iter(VideoReader(photo))) if photo.suffix.lower() in VIDEO_SUFFIXES else load_image(photo)
+        whole = next(iter(VideoReader(photo))) if photo.suffix.lower() in VIDEO_SUFFIXES else load_image(photo)
+        picture = limit_size(whole, LONGER_SIDE)
         reader = VideoReader(clip)
         frames = list(reader)
         chosen = [reduced(frame, self.settings.size) for frame in frames[middle(len(frames), self.settings.frames)]]
-        landmarker = self.tools.landmarker
-        if landmarker is not None and not all(landmarker.detect(frame[None])[0] for frame in (picture, chosen[0])):
+        face = largest_face(picture, self.tools.landmarker)
+        if face is None or largest_face(chosen[0], self.tools.landmarker) is None:
             return None
-        return DrivenPhoto(f"{photo.stem}+{clip.stem}", picture, chosen, float(reader.fps))
+        return DrivenPhoto(f"{photo.stem}+{clip.stem}", picture, around(face, picture), chosen, float(reader.fps))
 
     def reference(self, case: DrivenPhoto) -> tuple[Footage, Footage | None]:
         """The driver, and the photograph."""
@@ -69,13 +85,10 @@ class CrossIdentity(PaintingTask[DrivenPhoto]):
         pipe = open_reenactment(folder, self.settings)
 
         def paint(case: DrivenPhoto) -> list[np.ndarray]:
-            try:
-                result: Any = pipe(
-                    case.source, case.driving, motion="absolute", fps=case.fps, landmarker=self.tools.landmarker
-                )
-            except NoFaceError as error:
-                raise NoFaceError(f"{case.name}: {error}") from error
-            return list(result.arrays())
+            result: Any = pipe(
+                case.photo, case.driving, motion="absolute", fps=case.fps, landmarker=self.tools.landmarker
+            )
+            return [frame[case.part] for frame in result.arrays()]
 
         return paint
 
@@ -83,8 +96,32 @@ class CrossIdentity(PaintingTask[DrivenPhoto]):
         """See [`PaintingTask.about`]."""
         return {
             **super().about(),
-            "motion": "absolute expression and head pose of the driver, smoothed; the whole photograph",
+            "motion": "absolute expression and head pose of the driver, smoothed",
         }
+
+
+def largest_face(picture: np.ndarray, landmarker: FaceLandmarker | None) -> FaceLandmarks | None:
+    """The largest face of a picture (H, W, 3), if it is large enough to be animated.
+
+    Raises:
+        EvaluationError: without a detector.
+    """
+    if landmarker is None:
+        raise EvaluationError("Painting faces needs a landmark detector.")
+    try:
+        return choose_faces(find_faces(picture, landmarker), "largest")[0]
+    except NoFaceError:
+        return None
+
+
+def around(face: FaceLandmarks, picture: np.ndarray) -> tuple[slice, slice]:
+    """The part of a picture that is [`SURROUNDINGS`] times as large as a face, as far as the picture goes."""
+    left, top, right, bottom = face.box
+    reach = SURROUNDINGS * face.size / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    height, width = picture.shape[:2]
+    rows = slice(max(0, round(y - reach)), min(height, round(y + reach)))
+    return rows, slice(max(0, round(x - reach)), min(width, round(x + reach)))
 
 
 def open_reenactment(folder: str, settings: PaintSettings) -> FaceReenactmentPipeline:

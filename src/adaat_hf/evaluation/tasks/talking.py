@@ -12,6 +12,7 @@ from ...video import VideoReader
 from ..footage import EvaluationError, Footage
 from ..protocols import PROTOCOLS
 from .base import Painter, PaintingTask
+from .cross_identity import largest_face
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class Talking(PaintingTask[TalkingFilm]):
         if not reader.has_sound:
             raise EvaluationError(f"{str(item)!r} has no sound.")
         film = list(reader)
-        landmarker = self.tools.landmarker
-        if landmarker is not None and not landmarker.detect(film[0][None])[0]:
+        if largest_face(film[0], self.tools.landmarker) is None:
             return None
         return TalkingFilm(item, film[: self.settings.frames], float(reader.fps))
 
