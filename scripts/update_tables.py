@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[evaluate]"]
 # ///
-"""Put measured results into the tables of README.md and of the documentation, and keep them in docs/results.
+"""Put measured results into the tables of README.md, of the documentation and of the bundled cards, and keep them in docs/results.
 
     python scripts/update_tables.py persons=runs/heldout/persons/results.json talking=runs/heldout/talking/results.json
     python scripts/update_tables.py --check   # do the tables show what docs/results holds?
@@ -18,16 +18,25 @@ import shutil
 import sys
 from pathlib import Path
 
+from huggingface_hub import ModelCard
+
 from adaat_hf.atomic import write_text
 from adaat_hf.benchmark.report import markdown_table
 from adaat_hf.evaluation.measures import MEASURES
-from adaat_hf.evaluation.paper_tables import table_1, table_2
+from adaat_hf.evaluation.paper_tables import evaluation_results, table_1, table_2
 from adaat_hf.evaluation.results import Results, read_results
+from adaat_hf.hub.cards import card_text
 
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs" / "results"
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BUNDLED = ROOT / "src" / "adaat_hf" / "bundled"
+# Results and task of the bundled checkpoints' cards; there the method is called "bundled".
+CARDS = {
+    BUNDLED / "face" / "README.md": (("reconstruction", "cross-identity", "talking"), "image-to-video"),
+    BUNDLED / "person" / "README.md": (("persons",), "image-to-image"),
+}
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CARDS)
 BLOCK = re.compile(r"(<!-- results: ([^>]*?) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -59,9 +68,16 @@ def kept(name: str) -> Results:
     return read_results(KEPT / f"{name}.json")
 
 
-def updated(text: str) -> str:
-    """A page with its tables written anew."""
-    return BLOCK.sub(lambda found: f"{found[1]}\n{block(found[2].split())}\n\n{found[3]}", text)
+def updated(page: Path, text: str) -> str:
+    """A page with its tables, and a card with its `model-index`, written anew."""
+    text = BLOCK.sub(lambda found: f"{found[1]}\n{block(found[2].split())}\n\n{found[3]}", text)
+    if page not in CARDS:
+        return text
+    names, task = CARDS[page]
+    card = ModelCard(text)
+    card.data.model_name = f"bundled/{page.parent.name}"
+    card.data.eval_results = evaluation_results([kept(name) for name in names], "bundled", task)
+    return card_text(card)
 
 
 def main() -> None:
@@ -79,10 +95,11 @@ def main() -> None:
     stale = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        if updated(text) != text:
+        new = updated(page, text)
+        if new != text:
             stale.append(page.name)
             if not args.check:
-                write_text(page, updated(text))
+                write_text(page, new)
     if args.check and stale:
         sys.exit(f"These pages do not show what docs/results holds: {', '.join(stale)}; run scripts/update_tables.py.")
     print(f"{len(stale)} pages written" if stale else "all tables show what docs/results holds")

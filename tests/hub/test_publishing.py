@@ -39,6 +39,15 @@ def test_cards_state_licence_scores_use_and_misuse(tmp_path):
     assert "**Not for**: putting words into anybody's mouth" in text and 'from_pretrained("org/talk")' in text
 
 
+def test_scores_come_from_evaluations_too(tmp_path):
+    path = tmp_path / "results.json"
+    means = {"ssim": {"value": 0.7, "low": 0.6, "high": 0.8}}
+    path.write_text(
+        json.dumps({"protocol": "adaat-paper", "dataset": "clips", "settings": {}, "methods": {"ours": means}})
+    )
+    assert read_scores(path) == {"ours": {"ssim": 0.7}}
+
+
 def test_files_without_scores_are_refused(tmp_path):
     path = tmp_path / "scores.json"
     for content in ("[1, 2]", "no json", '{"a": {"ssim": "high"}}'):

@@ -156,13 +156,12 @@ def _cells(values: tuple[float, float], best: tuple[float, float], digits: int) 
     return [f"**{text}**" if value == top else text for text, value, top in zip(shown, values, best, strict=True)]
 
 
-def model_index(results: Sequence[Results], method: str, repository: str, task: str = "image-to-video") -> str:
-    """The `model-index` of a model card, as YAML.
+def evaluation_results(results: Sequence[Results], method: str, task: str = "image-to-video") -> list[EvalResult]:
+    """What was measured of a method, for the metadata of its model card.
 
     Args:
         results (`Sequence[Results]`): On one or several data sets.
-        method (`str`): Which of their methods the repository holds.
-        repository (`str`): Its name.
+        method (`str`): Which of their methods.
         task (`str`, *optional*, defaults to `"image-to-video"`): The Hub's name of the task.
 
     Raises:
@@ -180,7 +179,12 @@ def model_index(results: Sequence[Results], method: str, repository: str, task: 
         raise EvaluationError(
             f"There is no method {method!r} in the results, expected one of {', '.join(known) or 'none'}."
         )
-    return ModelCardData(model_name=repository, eval_results=found).to_yaml()
+    return found
 
 
-__all__ = ["TABLE_1", "TABLE_2", "model_index", "table_1", "table_2"]
+def model_index(results: Sequence[Results], method: str, repository: str) -> str:
+    """The `model-index` of a repository's model card, as YAML; see [`evaluation_results`]."""
+    return ModelCardData(model_name=repository, eval_results=evaluation_results(results, method)).to_yaml()
+
+
+__all__ = ["TABLE_1", "TABLE_2", "evaluation_results", "model_index", "table_1", "table_2"]
