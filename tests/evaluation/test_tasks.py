@@ -137,6 +137,14 @@ def test_networks_that_paint_nan_are_named(clips, tools, tmp_path):
         evaluate_task(task, {"broken": str(tmp_path / "broken")}, "squares")
 
 
+def test_methods_of_other_tasks_are_refused_before_anything_is_painted(clips, tools):
+    task = Reconstruction(clips, tools, PaintSettings(CPU))
+    with pytest.raises(
+        EvaluationError, match="'move-limbs' is no folder; without a network this task has copy-source"
+    ):
+        evaluate_task(task, {"limbs": "move-limbs"}, "squares")
+
+
 def test_painted_pictures_can_be_kept(clips, tools, tmp_path):
     task = Reconstruction(clips[:1], tools, PaintSettings(CPU, frames=3))
     evaluate_task(task, {"my method": "copy-source"}, "squares", tmp_path / "kept")

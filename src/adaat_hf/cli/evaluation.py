@@ -169,6 +169,8 @@ def _check(args: argparse.Namespace) -> None:
         find_protocol(args.protocol)
     elif args.protocol is not None:
         raise ValueError("--heldout has its own protocols, --protocol cannot be chosen.")
+    elif args.frames is not None:
+        raise ValueError("--heldout has its own numbers of frames, --frames cannot be chosen.")
     if (args.predictions is None) != (args.targets is None):
         raise ValueError("Expected --predictions and --targets together.")
     _methods(args.method)

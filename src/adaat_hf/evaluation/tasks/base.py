@@ -87,8 +87,12 @@ class PaintingTask(ABC, Generic[Case]):
             methods (`Mapping[str, str]`): Folder, Hub id or name of a baseline, by the method's name.
 
         Raises:
-            ValueError: if a baseline does not belong to this task.
+            EvaluationError: if there is no such baseline or folder.
         """
+        for spec in methods.values():
+            if spec not in self.baselines and "/" not in spec and not Path(spec).exists():
+                known = ", ".join(self.baselines)
+                raise EvaluationError(f"The method {spec!r} is no folder; without a network this task has {known}.")
         return {
             name: self.baseline(spec) if spec in self.baselines else self.network(spec)
             for name, spec in methods.items()
