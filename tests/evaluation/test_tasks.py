@@ -153,6 +153,34 @@ def test_painted_pictures_can_be_kept(clips, tools, tmp_path):
     assert PIL.Image.open(kept[0]).size == (SIZE, SIZE)
 
 
+def test_silent_clips_are_left_out_for_all_methods(files, fitter, tmp_path, monkeypatch):
+    from adaat_hf.processing.sound import SoundError
+
+    def refuse(self, folder):
+        def paint(case):
+            if case.file.stem == "silent":
+                raise SoundError("'silent.mp4' is silent: there is nothing to speak.")
+            return case.film
+
+        return paint
+
+    monkeypatch.setattr(Talking, "network", refuse)
+    silent = shutil.copy(files["driver"], tmp_path / "silent.mp4")
+
+    class Middle:
+        def detect(self, frames):
+            points = (fitter.model.mean[:, :2].numpy() * 60 + 160).astype(np.float32)
+            return [[FaceLandmarks(points, "face96", np.ones(96, np.float32))] for _ in frames]
+
+    task = Talking(
+        [Path(files["driver"]), Path(silent)], Tools(Distance(), Middle(), fitter), PaintSettings(CPU, frames=4)
+    )
+    with pytest.warns(UserWarning, match="silent.mp4 is left out: .* there is nothing to speak"):
+        evaluation = evaluate_task(task, {"copy": "copy-source", "mine": str(tmp_path)}, "films")
+    assert [len(clips) for clips in evaluation.clips.values()] == [1, 1]
+    assert evaluation.settings["left out"].startswith("1 of 2 clips")
+
+
 def test_across_identities_copies_show_both_ends(clips, tools, tmp_path):
     photo = np.full((SIZE + 16, SIZE, 3), 90, np.uint8)
     photo[30:42, 20:32] = 255

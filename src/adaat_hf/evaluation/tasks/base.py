@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 
 from ...processing.images import save_image
+from ...processing.photo import NoFaceError
+from ...processing.sound import SoundError
 from ...video import write_video
 from ..evaluation import Evaluation, file_name, score_all
 from ..footage import EvaluationError, Footage, Pair
@@ -116,6 +119,14 @@ def evaluate_task(
     painters = task.open(methods)
 
     def score(item: Any) -> dict[str, ClipScore]:
+        try:
+            return score_usable(item)
+        except (NoFaceError, SoundError) as error:
+            # For one method as for all: means of different cases could not be compared.
+            warnings.warn(f"{item} is left out: {error}", stacklevel=2)
+            return {}
+
+    def score_usable(item: Any) -> dict[str, ClipScore]:
         started = time.perf_counter()
         case = task.read(item)
         if case is None:
@@ -140,7 +151,9 @@ def evaluate_task(
     used = len(next(iter(clips.values()), []))
     if not used:
         raise EvaluationError(f"Of {len(task.items)} {task.unit}s none can be painted: no face or person was found.")
-    left_out = {"left out": f"{len(task.items) - used} of {len(task.items)} {task.unit}s, where none was found"}
+    left_out = {
+        "left out": f"{len(task.items) - used} of {len(task.items)} {task.unit}s, without a usable face, person or sound"
+    }
     return Evaluation(task.protocol, dataset, {**task.about(), **task.notes, **left_out}, clips)
 
 
