@@ -7,7 +7,7 @@ import yaml
 
 from adaat_hf.cli import main
 from adaat_hf.evaluation.footage import EvaluationError
-from adaat_hf.evaluation.paper_tables import TABLE_1, TABLE_2, table_1, table_2
+from adaat_hf.evaluation.paper_tables import TABLE_1, TABLE_2, model_index, table_1, table_2
 from adaat_hf.evaluation.results import Mean, Results
 
 
@@ -65,6 +65,13 @@ def test_the_ablation_beside_the_papers():
     assert "faces (measured, voxceleb-reconstruction) SSIM" in table.splitlines()[0]
     with pytest.raises(EvaluationError, match="have the methods mine; table 2 has w/o AdaAT & AdaIN"):
         table_2([results("faces", mine=(0.5, 0.5))])
+
+
+def test_every_data_set_has_its_own_entry_in_the_index():
+    both = [results("clips, one", mine=(0.5, 0.2)), results("clips, two", mine=(0.6, 0.1))]
+    (index,) = yaml.safe_load(model_index(both, "mine", "org/mine"))["model-index"]
+    found = {one["dataset"]["name"]: one["metrics"][0]["value"] for one in index["results"]}
+    assert found == {"clips, one": 0.5, "clips, two": 0.6}
 
 
 def test_the_command_prints_tables_and_model_index(tmp_path, capsys):

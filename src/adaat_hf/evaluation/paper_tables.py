@@ -1,6 +1,7 @@
 """The paper's tables 1 and 2, with rows that were measured beside them, as Markdown and as `model-index` of model cards."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -169,7 +170,8 @@ def evaluation_results(results: Sequence[Results], method: str, task: str = "ima
     """
     found = [
         EvalResult(
-            task_type=task, dataset_type="custom", dataset_name=one.dataset, metric_type=name,
+            # The Hub takes results of one type of data for one table.
+            task_type=task, dataset_type=re.sub(r"\W+", "-", one.dataset.lower()), dataset_name=one.dataset, metric_type=name,
             metric_name=f"{MEASURES[name].title} ({one.protocol})", metric_value=round(mean.value, MEASURES[name].digits),
         )
         for one in results for name, mean in one.methods.get(method, {}).items()
