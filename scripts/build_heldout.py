@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from adaat_hf.atomic import write_text
-from adaat_hf.evaluation.heldout import COLUMNS, HELDOUT_LIST, file_hash
+from adaat_hf.evaluation.heldout import COLUMNS, HELDOUT_LIST
+from adaat_hf.preparation.shards import file_hash
 from adaat_hf.training.people import SEPARATOR, People
 from adaat_hf.video import VideoReader, find_videos
 

@@ -36,9 +36,8 @@ from adaat_hf.control.demo_body_motion import demo_body_motion
 from adaat_hf.control.retargeting import separate_lids
 from adaat_hf.evaluation.drawing import picture_rows, transformation_histograms
 from adaat_hf.evaluation.generators import open_generator
-from adaat_hf.evaluation.tasks.reconstruction import as_frames, reduced
+from adaat_hf.evaluation.tasks.reconstruction import as_frames, reduced, warp_source
 from adaat_hf.evaluation.transformations import read_transformations
-from adaat_hf.models.keypoint_maps import thin_plate_flow
 from adaat_hf.pipelines.persons import read_source_person
 from adaat_hf.pipelines.sources import read_source
 from adaat_hf.processing.backends import open_body_detector, open_landmarker
@@ -88,10 +87,8 @@ def paint(folder: str, source: torch.Tensor, here: torch.Tensor, there: torch.Te
 
 def warp(source: torch.Tensor, here: torch.Tensor, there: torch.Tensor) -> list[np.ndarray]:
     """The portrait bent by its key points, without a network."""
-    flow = thin_plate_flow(here.expand(len(there), -1, -1), there, *source.shape[2:], regularization=0.002)
-    bent = torch.nn.functional.grid_sample(
-        source.expand(len(there), -1, -1, -1), flow, padding_mode="border", align_corners=True
-    )
+    count = len(there)
+    bent = warp_source(source.expand(count, -1, -1, -1), here.expand(count, -1, -1), there)
     return list(as_frames(bent, "warp"))
 
 

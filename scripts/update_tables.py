@@ -21,8 +21,6 @@ from pathlib import Path
 from huggingface_hub import ModelCard
 
 from adaat_hf.atomic import write_text
-from adaat_hf.benchmark.report import markdown_table
-from adaat_hf.evaluation.measures import MEASURES
 from adaat_hf.evaluation.paper_tables import evaluation_results, table_1, table_2
 from adaat_hf.evaluation.results import Results, read_results
 from adaat_hf.hub.cards import card_text
@@ -48,19 +46,7 @@ def block(words: list[str]) -> str:
     results = kept(words[0])
     if words[1:] == ["settings"]:
         return "\n".join(f"- {name}: {text}" for name, text in results.settings.items())
-    return short_table(results, words[1:]) if words[1:] else results.table()
-
-
-def short_table(results: Results, measures: list[str]) -> str:
-    """Some measures only, without intervals."""
-    unknown = [name for name in measures if name not in MEASURES]
-    if unknown:
-        raise ValueError(f"There is no measure {unknown[0]!r}, expected some of {', '.join(MEASURES)}.")
-    rows = [
-        [method, *(row[name].text(MEASURES[name].digits, False) if name in row else "–" for name in measures)]
-        for method, row in results.methods.items()
-    ]
-    return markdown_table(["method", *(MEASURES[name].title for name in measures)], rows)
+    return results.table(interval=False, measures=words[1:]) if words[1:] else results.table()
 
 
 def kept(name: str) -> Results:

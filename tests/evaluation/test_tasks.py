@@ -20,6 +20,7 @@ from adaat_hf.evaluation.results import read_results
 from adaat_hf.evaluation.scoring import Tools
 from adaat_hf.evaluation.tasks import CrossIdentity, PaintSettings, PersonPairs, Reconstruction, Talking, evaluate_task
 from adaat_hf.evaluation.tasks.base import middle
+from adaat_hf.preparation.shards import file_hash
 from adaat_hf.training.image_pairs import ImagePair, PosedImage, write_pairs
 
 
@@ -277,7 +278,7 @@ def small_list(tmp_path, clips, monkeypatch):
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows(
-            [heldout.COLUMNS, ["reconstruction", "clip", "clip", "clip.mp4", heldout.file_hash(data / "clip.mp4")]]
+            [heldout.COLUMNS, ["reconstruction", "clip", "clip", "clip.mp4", file_hash(data / "clip.mp4")]]
         )
     monkeypatch.setattr(heldout.heldout_cases, "__defaults__", (path,))
     return data

@@ -219,11 +219,9 @@ def _painted(args: argparse.Namespace) -> "Evaluation":
     protocol = _protocol(args, args.protocol)
     tools, lines = _tools(args, protocol)
     task = _task(args, protocol, tools)
-    task.protocol = protocol
+    task.protocol, task.notes = protocol, {**task.notes, **lines}
     dataset = args.dataset or (args.clips or args.pairs).name
-    evaluation = evaluate_task(task, _methods(args.method), dataset, args.output / "painted" if args.keep else None)
-    evaluation.settings = {**evaluation.settings, **lines}
-    return evaluation
+    return evaluate_task(task, _methods(args.method), dataset, args.output / "painted" if args.keep else None)
 
 
 def _task(args: argparse.Namespace, protocol: "Protocol", tools: "Tools") -> Any:
@@ -246,16 +244,13 @@ def _task(args: argparse.Namespace, protocol: "Protocol", tools: "Tools") -> Any
 
 def _photos_and_clips(folder: Path | None, clips: list[Path]) -> list[tuple[Path, Path]]:
     """Every photograph with one clip after the other; without photographs, the first frame of every clip with the next clip."""
-    from ..processing.images import IMAGE_SUFFIXES
+    from ..processing.images import find_images
 
     if folder is None:
         if len(clips) < 2:
             raise ValueError("Across identities expected --photos, or at least two --clips.")
         return [(clip, clips[(number + 1) % len(clips)]) for number, clip in enumerate(clips)]
-    photos = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not photos:
-        raise ValueError(f"{str(folder)!r} holds no pictures ({', '.join(IMAGE_SUFFIXES)}).")
-    return [(photo, clips[number % len(clips)]) for number, photo in enumerate(photos)]
+    return [(photo, clips[number % len(clips)]) for number, photo in enumerate(find_images(folder))]
 
 
 def _heldout(args: argparse.Namespace, main: bool) -> int:
@@ -276,12 +271,10 @@ def _heldout(args: argparse.Namespace, main: bool) -> int:
         tools, lines = _tools(argparse.Namespace(**{**vars(args), **chosen}), protocol)
         folder = output / name
         task = open_task(name, cases, args.heldout, tools, _settings(args), folder / "persons", detector)
-        task.protocol = protocol
+        task.protocol, task.notes = protocol, {**task.notes, **lines}
         methods = _methods(args.method or HELDOUT_METHODS[name])
-        evaluation = evaluate_task(
-            task, methods, f"held-out list {list_hash()}, {name}", folder / "painted" if args.keep else None
-        )
-        evaluation.settings = {**evaluation.settings, **lines}
+        keep = folder / "painted" if args.keep else None
+        evaluation = evaluate_task(task, methods, f"held-out list {list_hash()}, {name}", keep)
         if main:
             _report(evaluation, folder)
     return 0

@@ -95,7 +95,10 @@ class Evaluation:
     def _csv(self) -> str:
         text = io.StringIO()
         writer = csv.writer(text)
-        names = [name for name in self.results().measures if name != "fid"]
+        values = [clip.values for clips in self.clips.values() for clip in clips]
+        names = [
+            name for name in self.protocol.measures if any(math.isfinite(row.get(name, math.nan)) for row in values)
+        ]
         writer.writerow(["method", "clip", "frames", *names])
         for method, clips in self.clips.items():
             for clip in clips:

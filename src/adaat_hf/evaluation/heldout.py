@@ -1,7 +1,6 @@
 """The held-out benchmark: a fixed, published list of files, with hashes, over clips and photographs that no bundled network saw."""
 
 import csv
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from accelerate import PartialState
 from tqdm.auto import tqdm
 
+from ..preparation.shards import file_hash
 from ..processing.backends import open_body_detector
 from ..training.people import People, prepare_people
 from .footage import EvaluationError, some
@@ -40,12 +40,6 @@ class HeldOutCase:
     task: str
     name: str
     files: dict[str, str]
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_list(path: Path = HELDOUT_LIST) -> tuple[list[HeldOutCase], dict[str, str]]:

@@ -23,7 +23,6 @@ class Protocol:
         ssim (`dict[str, SsimSettings]`): The definition of each measure of structural similarity.
         lpips (`str`): Backbone of LPIPS: `"alex"` or `"vgg"`; version 0.1, without any padding.
         worst (`str`): Measure by which the worst cases are chosen.
-        optional (`tuple[str, ...]`): Measures that are left out unless what they need is given.
     """
 
     name: str
@@ -33,7 +32,6 @@ class Protocol:
     ssim: dict[str, SsimSettings] = field(default_factory=dict)
     lpips: Literal["alex", "vgg"] = "alex"
     worst: str = "lpips"
-    optional: tuple[str, ...] = ("fid", "identity")
 
     def describe(self) -> dict[str, str]:
         """Every setting, for reports."""
@@ -61,7 +59,6 @@ PROTOCOLS = {
             "pictures",
             ("ssim", "lpips", "psnr", "l1", "fid", "keypoint_distance", "lost"),
             {"ssim": SsimSettings(white_to_square=True)},
-            optional=("fid", "keypoint_distance", "lost"),
         ),
         Protocol(
             "patn",

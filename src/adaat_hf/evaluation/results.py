@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,26 @@ class Results:
         """Every setting, one per line."""
         return "\n".join(f"{name}: {text}" for name, text in self.settings.items())
 
-    def table(self, interval: bool = True) -> str:
-        """Markdown: a row for every method."""
+    def table(self, interval: bool = True, measures: Sequence[str] | None = None) -> str:
+        """Markdown: a row for every method.
+
+        Args:
+            interval (`bool`, *optional*, defaults to `True`): Show the intervals.
+            measures (`Sequence[str]`, *optional*): The columns; all that were measured by default.
+
+        Raises:
+            ValueError: if there is no such measure.
+        """
+        names = self.measures if measures is None else measures
+        unknown = [name for name in names if name not in MEASURES]
+        if unknown:
+            raise ValueError(f"There is no measure {unknown[0]!r}, expected some of {', '.join(MEASURES)}.")
         missing = Mean(math.nan)
         rows = [
-            [method, *(row.get(name, missing).text(MEASURES[name].digits, interval) for name in self.measures)]
+            [method, *(row.get(name, missing).text(MEASURES[name].digits, interval) for name in names)]
             for method, row in self.methods.items()
         ]
-        return markdown_table(["method", *(MEASURES[name].title for name in self.measures)], rows)
+        return markdown_table(["method", *(MEASURES[name].title for name in names)], rows)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; the reverse of [`read_results`]."""

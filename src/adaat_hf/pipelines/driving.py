@@ -18,7 +18,7 @@ from ..control.template import MotionTemplate
 from ..overlap import read_ahead
 from ..processing.crop import face_box
 from ..processing.face_tracking import FaceTrack, track_face
-from ..processing.images import IMAGE_SUFFIXES, load_image
+from ..processing.images import find_images, load_image
 from ..processing.landmark_files import read_landmark_file
 from ..processing.landmarks import FaceLandmarker
 from ..processing.photo import NoFaceError
@@ -135,9 +135,7 @@ def open_frames(
 
 
 def _folder_frames(folder: Path) -> Iterable[np.ndarray]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise ValueError(f"The folder {str(folder)!r} has no pictures ({', '.join(IMAGE_SUFFIXES)}).")
+    files = find_images(folder)
     return read_ahead(load_image(path) for path in files)
 
 

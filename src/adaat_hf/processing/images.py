@@ -115,6 +115,18 @@ def check_image_name(path: str | Path) -> None:
         raise ImageError(f"The folder {str(path.parent)!r} of the output does not exist.")
 
 
+def find_images(folder: str | Path) -> list[Path]:
+    """The pictures of a folder, sorted.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise ValueError(f"The folder {str(folder)!r} has no pictures ({', '.join(IMAGE_SUFFIXES)}).")
+    return found
+
+
 def limit_size(picture: np.ndarray, max_size: int | None) -> np.ndarray:
     """A picture (H, W, 3), reduced to this longer side if it is larger."""
     shrink = max_size / max(picture.shape[:2]) if max_size else 1.0

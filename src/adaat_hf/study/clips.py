@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.footage import some
+from ..preparation.shards import file_hash
 from ..processing.images import IMAGE_SUFFIXES
 from ..video import VIDEO_SUFFIXES
 
@@ -41,7 +42,7 @@ class StudyClips:
         digest = hashlib.sha256()
         for (method, case), path in sorted(self.files.items()):
             digest.update(f"{method}\0{case}\0{path.stat().st_size}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(bytes.fromhex(file_hash(path)))
         return digest.hexdigest()
 
     def order(self, rater: str, cases: int | None = None) -> list[tuple[str, str]]:

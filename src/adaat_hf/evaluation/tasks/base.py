@@ -154,7 +154,7 @@ def evaluate_task(
     left_out = {
         "left out": f"{len(task.items) - used} of {len(task.items)} {task.unit}s, without a usable face, person or sound"
     }
-    return Evaluation(task.protocol, dataset, {**task.about(), **task.notes, **left_out}, clips)
+    return Evaluation(task.protocol, dataset, {**task.about(), **left_out, **task.notes}, clips)
 
 
 def _write(frames: list[np.ndarray], fps: float) -> None:

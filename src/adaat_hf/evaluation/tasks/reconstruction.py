@@ -74,7 +74,7 @@ class Reconstruction(PaintingTask[FilmedFace]):
         """The source as it is, bent by its key points, or the film itself, which shows what the measures err by."""
         painters: dict[str, Painter] = {
             "copy-source": lambda case: [case.source] * len(case.film),
-            "warp-source": lambda case: _paint(case, _warp),
+            "warp-source": lambda case: _paint(case, warp_source),
             "film": lambda case: case.film,
         }
         return painters[name]
@@ -92,7 +92,8 @@ class Reconstruction(PaintingTask[FilmedFace]):
         return lambda case: _paint(case, network)
 
 
-def _warp(source: Tensor, here: Tensor, there: Tensor) -> Tensor:
+def warp_source(source: Tensor, here: Tensor, there: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) bent by their key points (N, 96, 2) in [-1, 1], without a network."""
     flow = thin_plate_flow(here, there, *source.shape[2:], regularization=WARP_REGULARIZATION)
     return F.grid_sample(source, flow, padding_mode="border", align_corners=True)
 
@@ -128,4 +129,4 @@ def reduced(frame: np.ndarray, size: int | None) -> np.ndarray:
     return frame if size is None else cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
 
 
-__all__ = ["FilmedFace", "Reconstruction", "as_frames", "reduced"]
+__all__ = ["FilmedFace", "Reconstruction", "as_frames", "reduced", "warp_source"]
