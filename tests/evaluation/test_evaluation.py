@@ -169,6 +169,17 @@ def test_two_processes_find_the_same(folders, backbone, tmp_path):
         ("--protocol talking --clips c --method a= ", "The method is 'a=', expected NAME=FOLDER"),
         ("--protocol talking --clips c --method film --keep", "--keep needs --output"),
         ("--protocol talking --clips c --method film --frames 1", "--frames is 1, expected at least 2"),
+        (
+            "--protocol talking --clips c --method film --size 64 44",
+            "--size is 64 44, expected the shorter side of faces",
+        ),
+        (
+            "--protocol adaat-paper --pairs c --method copy-source --size 64",
+            "--size is 64, expected the height and width",
+        ),
+        ("--protocol adaat-paper --predictions a --targets b --size 64", "painted already is compared as it is"),
+        ("--heldout c --size 64 44", "--size 64 44 cannot suit faces and persons at once"),
+        ("--heldout c --task talking --size 8", "--size is 8, expected the shorter side of faces, each at least 16"),
     ],
 )
 def test_options_that_do_not_go_together(words, message, capsys, tmp_path, monkeypatch):

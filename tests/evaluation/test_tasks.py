@@ -20,6 +20,7 @@ from adaat_hf.evaluation.results import read_results
 from adaat_hf.evaluation.scoring import Tools
 from adaat_hf.evaluation.tasks import CrossIdentity, PaintSettings, PersonPairs, Reconstruction, Talking, evaluate_task
 from adaat_hf.evaluation.tasks.base import middle
+from adaat_hf.evaluation.tasks.reconstruction import reduced
 from adaat_hf.preparation.shards import file_hash
 from adaat_hf.training.image_pairs import ImagePair, PosedImage, write_pairs
 
@@ -112,6 +113,11 @@ def test_frames_are_those_around_the_middle():
     ]
 
 
+def test_frames_keep_their_shape_when_they_are_reduced():
+    assert reduced(np.zeros((90, 120, 3), np.uint8), 30).shape == (30, 40, 3)
+    assert reduced(np.zeros((90, 120, 3), np.uint8), None).shape == (90, 120, 3)
+
+
 def test_frames_and_clips_without_a_face_are_left_out(tmp_path, tools):
     found = write_clip(tmp_path / "a.mp4", dark=(5, 6))
     lost = write_clip(tmp_path / "b.mp4", dark=range(14))
@@ -199,19 +205,28 @@ def test_across_identities_copies_show_both_ends(clips, tools, tmp_path):
 
 
 @pytest.mark.slow
-def test_pipelines_move_photographs_and_let_them_talk(files, fitter):
+def test_pipelines_and_runs_move_photographs_and_let_them_talk(files, fitter, network, tmp_path):
     from adaat_hf.processing.backends import open_landmarker
 
     tools = Tools(Distance(), open_landmarker("bundled/face"), fitter)
-    settings = PaintSettings(CPU, frames=6)
+    settings = PaintSettings(CPU, frames=6, size=256)
+    # As training leaves it: a generator in a folder of a run, without the other parts of a pipeline.
+    shutil.copytree(network, tmp_path / "run" / "generator")
+    methods = {"copy": "copy-source", "mine": "bundled/face", "untrained": str(tmp_path / "run")}
     for task in (
         CrossIdentity([(Path(files["photo"]), Path(files["driver"]))], tools, settings),
         Talking([Path(files["driver"])], tools, settings),
     ):
-        evaluation = evaluate_task(task, {"copy": "copy-source", "mine": "bundled/face"}, "one")
-        (mine,) = evaluation.clips["mine"]
-        assert mine.frames == 6 and mine.values["lost"] == 0
+        evaluation = evaluate_task(task, methods, "one", tmp_path / "kept")
+        (mine,), (untrained,) = evaluation.clips["mine"], evaluation.clips["untrained"]
+        assert mine.frames == untrained.frames == 6 and mine.values["lost"] == 0
         assert mine.values["mouth_distance"] < 15
+        assert "shorter side reduced to 256" in evaluation.settings["frames"]
+        first, second = (
+            np.asarray(PIL.Image.open(sorted((tmp_path / "kept" / name).rglob("*.png"))[0]))
+            for name in ("mine", "untrained")
+        )
+        assert first.shape == second.shape and np.abs(first.astype(float) - second).max() > 50
 
 
 @pytest.fixture

@@ -97,7 +97,11 @@ def _add_painting(group: Any) -> None:
     )
     group.add_argument("--frames", type=int, help="at most so many frames of a clip, around its middle (all)")
     group.add_argument(
-        "--size", type=int, nargs="+", metavar="PIXELS", help="side of faces, or height and width of persons"
+        "--size",
+        type=int,
+        nargs="+",
+        metavar="PIXELS",
+        help="shorter side to which frames of faces are reduced, or height and width of persons",
     )
     group.add_argument(
         "--source-pictures", type=int, default=1, metavar="N", help="pictures to paint persons from (1)"
@@ -181,8 +185,25 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("Expected at least one --method, such as mine=runs/mine or copy-source.")
     if args.frames is not None and args.frames < 2:
         raise ValueError(f"--frames is {args.frames}, expected at least 2.")
+    _check_size(args)
     if args.keep and args.output is None:
         raise ValueError("--keep needs --output, the folder where the pictures go.")
+
+
+def _check_size(args: argparse.Namespace) -> None:
+    if args.size is None:
+        return
+    shown = " ".join(map(str, args.size))
+    if args.predictions is not None:
+        raise ValueError(f"--size is {shown}, but what was painted already is compared as it is.")
+    tasks = args.task or list(HELDOUT_METHODS)
+    persons = args.pairs is not None or (args.heldout is not None and "persons" in tasks)
+    if persons and args.heldout is not None and len(set(tasks)) > 1:
+        raise ValueError(f"--size {shown} cannot suit faces and persons at once, choose one of them with --task.")
+    expected = 2 if persons else 1
+    if len(args.size) != expected or min(args.size) < 16:
+        what = "the height and width of persons" if persons else "the shorter side of faces"
+        raise ValueError(f"--size is {shown}, expected {what}, each at least 16.")
 
 
 def _methods(texts: list[str] | tuple[str, ...]) -> dict[str, str]:
@@ -232,8 +253,7 @@ def _task(args: argparse.Namespace, protocol: "Protocol", tools: "Tools") -> Any
     if args.pairs is not None:
         if protocol.task != "pictures":
             raise ValueError(f"--pairs are pictures, the protocol {protocol.name!r} compares clips.")
-        height, width = args.size if args.size and len(args.size) == 2 else (256, 176)
-        return PersonPairs([args.pairs], tools, settings, height, width, args.source_pictures)
+        return PersonPairs([args.pairs], tools, settings, *_person_size(args), args.source_pictures)
     clips = find_videos(args.clips)
     if protocol.task == "cross-identity":
         return CrossIdentity(_photos_and_clips(args.photos, clips), tools, settings)
@@ -270,7 +290,9 @@ def _heldout(args: argparse.Namespace, main: bool) -> int:
         chosen = {"body_detector": detector, "fid_features": None} if persons else {"body_detector": None}
         tools, lines = _tools(argparse.Namespace(**{**vars(args), **chosen}), protocol)
         folder = output / name
-        task = open_task(name, cases, args.heldout, tools, _settings(args), folder / "persons", detector)
+        task = open_task(
+            name, cases, args.heldout, tools, _settings(args), folder / "persons", detector, _person_size(args)
+        )
         task.protocol, task.notes = protocol, {**task.notes, **lines}
         methods = _methods(args.method or HELDOUT_METHODS[name])
         keep = folder / "painted" if args.keep else None
@@ -286,6 +308,12 @@ def _settings(args: argparse.Namespace) -> "PaintSettings":
 
     side = args.size[0] if args.size and len(args.size) == 1 else None
     return PaintSettings(best_device(args.device), args.frames, side)
+
+
+def _person_size(args: argparse.Namespace) -> tuple[int, int]:
+    from ..evaluation.heldout import PERSON_SIZE
+
+    return (args.size[0], args.size[1]) if args.size and len(args.size) == 2 else PERSON_SIZE
 
 
 def _protocol(args: argparse.Namespace, name: str) -> "Protocol":

@@ -1,11 +1,17 @@
-"""Open the generator that is to be scored."""
+"""Open the generator or the pipeline that is to be scored."""
 
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import torch
 
 from ..bundled import bundled_path
 from ..models.modeling_adaat import AdaATGenerator
+from ..pipelines.face_animation import FaceAnimationPipeline
+from ..processing.image_processing_adaat import AdaATImageProcessor
+
+
+Pipeline = TypeVar("Pipeline", bound=FaceAnimationPipeline)
 
 
 def generator_folder(name: str | Path) -> Path:
@@ -19,3 +25,24 @@ def open_generator(name: str | Path, device: torch.device) -> AdaATGenerator:
     """A generator's folder, or the one inside a pipeline's or a run's folder, as 32-bit floats on a device."""
     model = AdaATGenerator.from_pretrained(generator_folder(name), dtype=torch.float32)
     return model.to(device)  # type: ignore[arg-type]
+
+
+def open_pipeline(kind: type[Pipeline], folder: str, device: torch.device, size: int | None = None) -> Pipeline:
+    """A pipeline for faces, without progress bars; or `bundled/face` with a run's generator in place of its own.
+
+    Args:
+        kind (`type`): The pipeline's class.
+        folder (`str`): Folder or Hub id of a pipeline, or a local folder of a generator or of a run, or `"bundled/<name>"`.
+        device (`torch.device`): Where its networks run.
+        size (`int`, *optional*): Side at which a generator without a pipeline paints faces; that of `bundled/face` by default.
+    """
+    path = bundled_path(folder) or Path(folder)
+    if path.is_dir() and not (path / "model_index.json").is_file():
+        changes: dict[str, Any] = {"generator": open_generator(path, device)}
+        if size is not None:
+            changes["image_processor"] = AdaATImageProcessor(size={"height": size, "width": size})
+        pipe = kind.from_pretrained("bundled/face", **changes)
+    else:
+        pipe = kind.from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return cast(Pipeline, pipe.to(device))

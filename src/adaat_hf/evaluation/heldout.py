@@ -99,6 +99,7 @@ def open_task(
     settings: PaintSettings,
     work: Path,
     body_detector: str,
+    person_size: tuple[int, int] = PERSON_SIZE,
 ) -> PaintingTask:
     """A task of the benchmark with its published cases.
 
@@ -109,11 +110,13 @@ def open_task(
         tools, settings: See [`PaintingTask`]; `settings.frames` is replaced by the benchmark's own.
         work (`Path`): Folder for the crops of persons.
         body_detector (`str`): Finds the persons and their joints (see [`open_body_detector`]).
+        person_size (`tuple[int, int]`, *optional*): Height and width to which pictures of persons are reduced; the
+            benchmark's by default.
     """
     own = [case for case in cases if case.task == task]
     settings = PaintSettings(settings.device, FRAMES.get(task), settings.size)
     if task == "persons":
-        return _persons(own, data, tools, settings, work, body_detector)
+        return _persons(own, data, tools, settings, work, body_detector, person_size)
     if task == "cross-identity":
         return CrossIdentity([(data / c.files["photo"], data / c.files["clip"]) for c in own], tools, settings)
     kind = Reconstruction if task == "reconstruction" else Talking
@@ -121,7 +124,13 @@ def open_task(
 
 
 def _persons(
-    cases: Sequence[HeldOutCase], data: Path, tools: Tools, settings: PaintSettings, work: Path, detector: str
+    cases: Sequence[HeldOutCase],
+    data: Path,
+    tools: Tools,
+    settings: PaintSettings,
+    work: Path,
+    detector: str,
+    size: tuple[int, int],
 ) -> PersonPairs:
     """Cut out the persons of all pairs of photographs; where none is found, or several are, a pair is left out."""
     names = {case.name: case.name for case in cases}
@@ -132,7 +141,7 @@ def _persons(
         _, reasons = prepare_people(folder, work, open_body_detector(detector), people, PERSON_SIZE)
         left_out = sum(name in names for name in reasons)
     state.wait_for_everyone()
-    task = PersonPairs([work / "validation"], tools, settings, *PERSON_SIZE)
+    task = PersonPairs([work / "validation"], tools, settings, *size)
     task.notes = {
         "photographs": f"{len(names)} pairs, each in both directions; {left_out} pairs without exactly one person left out"
     }

@@ -34,12 +34,17 @@ class PaintSettings:
     Args:
         device (`torch.device`): Where networks run.
         frames (`int`, *optional*): At most so many consecutive frames of a clip, those around its middle; all by default.
-        size (`int`, *optional*): Side to which the frames of faces are reduced first; as they are by default.
+        size (`int`, *optional*): Shorter side to which the frames of faces are reduced first; as they are by default.
     """
 
     device: torch.device
     frames: int | None = None
     size: int | None = None
+
+    @property
+    def resizing(self) -> str:
+        """What is done to frames first, for reports."""
+        return "as they are" if self.size is None else f"shorter side reduced to {self.size}"
 
 
 class PaintingTask(ABC, Generic[Case]):
@@ -80,8 +85,7 @@ class PaintingTask(ABC, Generic[Case]):
     def about(self) -> dict[str, str]:
         """Settings of the task, for reports."""
         frames = "all" if self.settings.frames is None else f"at most {self.settings.frames}, around the clip's middle"
-        size = "as they are" if self.settings.size is None else f"reduced to {self.settings.size}x{self.settings.size}"
-        return {"frames": f"{frames}; {size}"}
+        return {"frames": f"{frames}; {self.settings.resizing}"}
 
     def open(self, methods: Mapping[str, str]) -> dict[str, Painter]:
         """Painters by name.

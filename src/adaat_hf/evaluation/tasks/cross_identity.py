@@ -2,22 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from ...bundled import bundled_path
 from ...pipelines.pipeline_face_reenactment import FaceReenactmentPipeline
 from ...pipelines.sources import choose_faces
-from ...processing.image_processing_adaat import AdaATImageProcessor
 from ...processing.images import limit_size, load_image
 from ...processing.landmarks import FaceLandmarker, FaceLandmarks
 from ...processing.photo import NoFaceError, find_faces
 from ...video import VIDEO_SUFFIXES, VideoReader
 from ..footage import EvaluationError, Footage
-from ..generators import open_generator
+from ..generators import open_pipeline
 from ..protocols import PROTOCOLS
-from .base import Painter, PaintingTask, PaintSettings, middle
+from .base import Painter, PaintingTask, middle
 from .reconstruction import reduced
 
 
@@ -82,7 +80,7 @@ class CrossIdentity(PaintingTask[DrivenPhoto]):
 
     def network(self, folder: str) -> Painter:
         """A pipeline, or `bundled/face` with another generator."""
-        pipe = open_reenactment(folder, self.settings)
+        pipe = open_pipeline(FaceReenactmentPipeline, folder, self.settings.device, self.settings.size)
 
         def paint(case: DrivenPhoto) -> list[np.ndarray]:
             result: Any = pipe(
@@ -124,18 +122,4 @@ def around(face: FaceLandmarks, picture: np.ndarray) -> tuple[slice, slice]:
     return rows, slice(max(0, round(x - reach)), min(width, round(x + reach)))
 
 
-def open_reenactment(folder: str, settings: PaintSettings) -> FaceReenactmentPipeline:
-    """A pipeline for faces, or the bundled one with a generator's folder in place of its own."""
-    path = bundled_path(folder) or Path(folder)
-    if path.is_dir() and not (path / "model_index.json").is_file():
-        changes: dict[str, Any] = {"generator": open_generator(path, settings.device)}
-        if settings.size is not None:
-            changes["image_processor"] = AdaATImageProcessor(size={"height": settings.size, "width": settings.size})
-        pipe = FaceReenactmentPipeline.from_pretrained("bundled/face", **changes)
-    else:
-        pipe = FaceReenactmentPipeline.from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
-    return cast(FaceReenactmentPipeline, pipe.to(settings.device))
-
-
-__all__ = ["CrossIdentity", "DrivenPhoto", "open_reenactment"]
+__all__ = ["CrossIdentity", "DrivenPhoto"]

@@ -125,8 +125,12 @@ def as_frames(pictures: Tensor, name: str) -> np.ndarray:
 
 
 def reduced(frame: np.ndarray, size: int | None) -> np.ndarray:
-    """A frame reduced to a square of this side."""
-    return frame if size is None else cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+    """A frame whose shorter side is reduced to this size."""
+    if size is None:
+        return frame
+    scale = size / min(frame.shape[:2])
+    height, width = (round(side * scale) for side in frame.shape[:2])
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
 
 
 __all__ = ["FilmedFace", "Reconstruction", "as_frames", "reduced", "warp_source"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from ...pipelines.pipeline_talking_face import TalkingFacePipeline
 from ...processing.sound import load_sound
 from ...video import VideoReader
 from ..footage import EvaluationError, Footage
+from ..generators import open_pipeline
 from ..protocols import PROTOCOLS
 from .base import Painter, PaintingTask
 from .cross_identity import largest_face
+from .reconstruction import reduced
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Talking(PaintingTask[TalkingFilm]):
         reader = VideoReader(item)
         if not reader.has_sound:
             raise EvaluationError(f"{str(item)!r} has no sound.")
-        film = list(reader)
+        film = [reduced(frame, self.settings.size) for frame in reader]
         if largest_face(film[0], self.tools.landmarker) is None:
             return None
         return TalkingFilm(item, film[: self.settings.frames], float(reader.fps))
@@ -55,9 +57,8 @@ class Talking(PaintingTask[TalkingFilm]):
         return (lambda case: [case.film[0]] * len(case.film)) if name == "copy-source" else (lambda case: case.film)
 
     def network(self, folder: str) -> Painter:
-        """A pipeline that hears the clip's sound and takes its head motion."""
-        pipe = cast(TalkingFacePipeline, TalkingFacePipeline.from_pretrained(folder).to(self.settings.device))
-        pipe.set_progress_bar_config(disable=True)
+        """A pipeline, or `bundled/face` with another generator, that hears the clip's sound and takes its head motion."""
+        pipe = open_pipeline(TalkingFacePipeline, folder, self.settings.device, self.settings.size)
 
         def paint(case: TalkingFilm) -> list[np.ndarray]:
             rate = pipe.feature_extractor.sampling_rate
@@ -76,7 +77,7 @@ class Talking(PaintingTask[TalkingFilm]):
         """See [`PaintingTask.about`]."""
         frames = "all" if self.settings.frames is None else f"the first {self.settings.frames}"
         return {
-            "frames": f"{frames}; as they are",
+            "frames": f"{frames}; {self.settings.resizing}",
             "head motion": "that of the film; lips, brows and blinks from the sound",
         }
 
