@@ -165,6 +165,7 @@ def test_two_processes_find_the_same(folders, backbone, tmp_path):
         ("--protocol adaat-paper --predictions nowhere --targets nowhere", "'nowhere' does not exist"),
         ("--protocol talking --clips nowhere --method film", "The folder 'nowhere' does not exist"),
         ("--heldout c --frames 4", "--heldout has its own numbers of frames"),
+        ("--heldout c --dataset mine", "--heldout has a name of its own"),
         ("--heldout c --protocol patn", "--heldout has its own protocols"),
         ("--protocol talking --clips c --method a= ", "The method is 'a=', expected NAME=FOLDER"),
         ("--protocol talking --clips c --method film --keep", "--keep needs --output"),

@@ -322,6 +322,8 @@ def test_the_command_measures_the_held_out_list(small_list, backbone, tmp_path, 
         "film",
         "--method",
         "copy-source",
+        "--size",
+        "48",
         "--device",
         "cpu",
         "-o",
@@ -330,7 +332,8 @@ def test_the_command_measures_the_held_out_list(small_list, backbone, tmp_path, 
     backbone_words = ["--lpips-backbone", str(backbone / "alexnet.safetensors")]
     assert main(["evaluate", "--heldout", str(small_list), *words, *backbone_words]) == 0
     results = read_results(tmp_path / "out" / "reconstruction" / "results.json")
-    assert results.dataset.startswith("held-out list ") and list(results.methods) == ["film", "copy-source"]
+    assert results.dataset == f"held-out list {heldout.list_hash()}, reconstruction at 48 px"
+    assert list(results.methods) == ["film", "copy-source"]
     assert results.table() in capsys.readouterr().out
 
 

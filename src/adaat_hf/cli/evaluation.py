@@ -175,6 +175,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("--heldout has its own protocols, --protocol cannot be chosen.")
     elif args.frames is not None:
         raise ValueError("--heldout has its own numbers of frames, --frames cannot be chosen.")
+    elif args.dataset is not None:
+        raise ValueError("--heldout has a name of its own, --dataset cannot be chosen.")
     if (args.predictions is None) != (args.targets is None):
         raise ValueError("Expected --predictions and --targets together.")
     _methods(args.method)
@@ -280,6 +282,8 @@ def _heldout(args: argparse.Namespace, main: bool) -> int:
     names = args.task or list(HELDOUT_METHODS)
     output = args.output or Path("heldout")
     cases = heldout_cases(args.heldout, names)
+    # Scores at other sizes are those of other data.
+    size = f" at {'x'.join(map(str, args.size))} px" if args.size else ""
     for name in names:
         protocol = _protocol(
             args, {"persons": "adaat-paper", "reconstruction": "voxceleb-reconstruction"}.get(name, name)
@@ -296,7 +300,7 @@ def _heldout(args: argparse.Namespace, main: bool) -> int:
         task.protocol, task.notes = protocol, {**task.notes, **lines}
         methods = _methods(args.method or HELDOUT_METHODS[name])
         keep = folder / "painted" if args.keep else None
-        evaluation = evaluate_task(task, methods, f"held-out list {list_hash()}, {name}", keep)
+        evaluation = evaluate_task(task, methods, f"held-out list {list_hash()}, {name}{size}", keep)
         if main:
             _report(evaluation, folder)
     return 0
