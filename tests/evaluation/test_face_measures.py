@@ -12,6 +12,7 @@ from adaat_hf.evaluation.face_measures import (
     keypoint_distance,
     lost_share,
     mouth_distance,
+    mouth_shape_distance,
     mouth_sync,
     pose_error,
     shape_error,
@@ -67,6 +68,16 @@ def test_distances_by_hand(still, face_model):
     eyes = np.linalg.norm(still.points[0, 36] - still.points[0, 45])
     # One of 20 points moves by 4 px, the centre by 4/20 with it.
     assert mouth_distance(wider, still) == pytest.approx(100 * (19 * 0.2 + 3.8) / 20 / eyes, rel=1e-4)
+    assert mouth_shape_distance(wider, still) == pytest.approx(mouth_distance(wider, still), rel=1e-6)
+
+
+def test_mouths_of_faces_of_another_size_are_compared_by_their_shape(still):
+    larger = FaceTrack(3 * still.points, still.visibility)
+    assert mouth_shape_distance(larger, still) == pytest.approx(0, abs=1e-4) and mouth_distance(larger, still) > 20
+    wider = FaceTrack(still.points.copy(), still.visibility)
+    wider.points[:, 48] -= [4, 0]
+    larger = FaceTrack(3 * wider.points, still.visibility)
+    assert mouth_shape_distance(larger, still) == pytest.approx(mouth_distance(wider, still), rel=1e-4)
 
 
 def test_head_pose_in_degrees(still, fitter, face_model):
@@ -122,7 +133,7 @@ def test_frames_without_a_face_are_counted_and_left_out(still, fitter, face_mode
     empty, here = FaceClip.fit(nothing, fitter), FaceClip.fit(still, fitter)
     assert empty.face is None and lost_share(nothing, still) == 100
     measured = [
-        keypoint_distance(nothing, still), mouth_distance(nothing, still), jitter(nothing), expression_error(empty, here),
+        keypoint_distance(nothing, still), mouth_distance(nothing, still), mouth_shape_distance(nothing, still), jitter(nothing), expression_error(empty, here),
         pose_error(empty, here), shape_error(empty, here, face_model),
     ]  # fmt: skip
     assert np.isnan(measured).all()

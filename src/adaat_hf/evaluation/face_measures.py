@@ -93,11 +93,22 @@ def mouth_distance(painted: FaceTrack, reference: FaceTrack) -> float:
     """Mean distance of the 20 mouth landmarks, each frame's mouth moved to its centre, in percent of the reference's outer eye
     corners' distance."""
     both = painted.found & reference.found
-    if not both.any():
+    return _mouth_distance(painted.points[both], reference.points[both])
+
+
+def mouth_shape_distance(painted: FaceTrack, reference: FaceTrack) -> float:
+    """The same of faces of different sizes: every frame's mouth is in units of the outer eye corners' distance of its own face."""
+    both = painted.found & reference.found
+    here, there = painted.points[both], reference.points[both]
+    return _mouth_distance(here * (_eye_distance(there) / _eye_distance(here))[:, None, None], there)
+
+
+def _mouth_distance(painted: np.ndarray, reference: np.ndarray) -> float:
+    if not len(reference):
         return NAN
-    here, there = (track.points[both][:, MOUTH] for track in (painted, reference))
+    here, there = (points[:, MOUTH] for points in (painted, reference))
     moved = (here - here.mean(1, keepdims=True)) - (there - there.mean(1, keepdims=True))
-    return float(100 * (np.linalg.norm(moved, axis=-1).mean(1) / _eye_distance(reference.points[both])).mean())
+    return float(100 * (np.linalg.norm(moved, axis=-1).mean(1) / _eye_distance(reference)).mean())
 
 
 def jitter(track: FaceTrack) -> float:
@@ -176,6 +187,7 @@ __all__ = [
     "keypoint_distance",
     "lost_share",
     "mouth_distance",
+    "mouth_shape_distance",
     "mouth_sync",
     "pose_error",
     "shape_error",

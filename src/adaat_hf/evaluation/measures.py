@@ -33,6 +33,7 @@ MEASURES = {
     "shape_error": Measure("face shape error (%)", digits=2),
     "identity": Measure("identity similarity", "higher", 3),
     "mouth_distance": Measure("mouth distance (%)", digits=2),
+    "mouth_shape_distance": Measure("mouth shape distance (%)", digits=2),
     "sync_offset": Measure("sync offset (ms)", digits=0),
     "sync_correlation": Measure("sync correlation", "higher", 2),
     "jitter": Measure("jitter (%)", digits=2),
@@ -41,8 +42,8 @@ MEASURES = {
 }
 # These look for a face; they need a landmark detector.
 FACE_MEASURES = (
-    "keypoint_distance", "expression_error", "pose_error", "shape_error", "identity", "mouth_distance", "sync_offset",
-    "sync_correlation", "jitter", "flicker", "lost",
+    "keypoint_distance", "expression_error", "pose_error", "shape_error", "identity", "mouth_distance",
+    "mouth_shape_distance", "sync_offset", "sync_correlation", "jitter", "flicker", "lost",
 )  # fmt: skip
 
 DEFINITIONS = {
@@ -57,6 +58,7 @@ DEFINITIONS = {
     "shape_error": "mean distance of 96 points of the expressionless 3-D face from the source's, % of the outer eye corners' distance",
     "identity": "cosine of features of aligned faces, painted against source",
     "mouth_distance": "mean distance of 20 mouth landmarks around their centre, % of the outer eye corners' distance",
+    "mouth_shape_distance": "mean distance of 20 mouth landmarks around their centre, each in units of its own face's outer eye corners' distance",
     "sync_offset": "by which the mouth's opening leads or follows the reference's where the two correlate best, absolute",
     "sync_correlation": "of the two openings at that offset",
     "jitter": "mean second difference of landmarks from frame to frame, % of the outer eye corners' distance",

@@ -48,7 +48,7 @@ class Protocol:
 
 
 _FACES = ("ssim", "psnr", "l1", "lpips", "fid")
-_MOTION = ("expression_error", "pose_error", "mouth_distance", "sync_offset", "jitter", "flicker", "lost")
+_STEADINESS = ("sync_offset", "jitter", "flicker", "lost")
 
 PROTOCOLS = {
     protocol.name: protocol
@@ -81,14 +81,14 @@ PROTOCOLS = {
             "voxceleb-reconstruction",
             "a clip painted from its first frame, as papers do on VoxCeleb; SSIM as adaat-paper",
             "reconstruction",
-            (*_FACES, "keypoint_distance", *_MOTION),
+            (*_FACES, "keypoint_distance", "expression_error", "pose_error", "mouth_distance", *_STEADINESS),
             {"ssim": SsimSettings(white_to_square=True)},
         ),
         Protocol(
             "cross-identity",
             "somebody's photograph with somebody else's motion, which has no true picture",
             "cross-identity",
-            ("identity", "shape_error", "fid", *_MOTION),
+            ("identity", "shape_error", "fid", "expression_error", "pose_error", "mouth_shape_distance", *_STEADINESS),
             worst="expression_error",
         ),
         Protocol(

@@ -21,6 +21,7 @@ from .face_measures import (
     keypoint_distance,
     lost_share,
     mouth_distance,
+    mouth_shape_distance,
     mouth_sync,
     pose_error,
     shape_error,
@@ -209,6 +210,7 @@ def _face_values(pair: Pair, painted: FaceTrack, faces: TrueFaces, tools: Tools,
     values = {
         "keypoint_distance": keypoint_distance(painted, reference),
         "mouth_distance": mouth_distance(painted, reference),
+        "mouth_shape_distance": mouth_shape_distance(painted, reference),
         "lost": lost_share(painted, reference),
         "jitter": jitter(painted),
     }
