@@ -11,7 +11,7 @@ import torch
 from conftest import MODERN, PERSON, draw_person, tiny_config
 from torch import nn
 
-from adaat_hf import AdaATGenerator, FaceLandmarks, VideoWriter
+from adaat_hf import AdaATGenerator, BodyKeypoints, FaceLandmarks, VideoWriter
 from adaat_hf.cli import main
 from adaat_hf.evaluation import heldout
 from adaat_hf.evaluation.contact_sheet import contact_sheet
@@ -310,6 +310,29 @@ def test_files_that_are_missing_or_changed_are_named(small_list):
     (small_list / "clip.mp4").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 1 held-out files are not in '.*data': clip\.mp4"):
         heldout.heldout_cases(small_list, ["reconstruction"])
+
+
+@pytest.mark.parametrize("size", [heldout.PERSON_SIZE, (96, 64)])
+def test_held_out_persons_are_cut_out_and_reduced(size, tmp_path, standing_pose, monkeypatch):
+    points = (standing_pose * [138, 200] + [80, 20]).astype(np.float32)
+
+    class Standing:
+        def detect(self, frames):
+            return [[BodyKeypoints(points, "body18", np.ones(18, np.float32))] for _ in frames]
+
+    monkeypatch.setattr(heldout, "open_body_detector", lambda name: Standing())
+    files = {role: f"people/walk__{number}.png" for number, role in enumerate(("first", "second"))}
+    (tmp_path / "people").mkdir()
+    for number, file in enumerate(files.values()):
+        picture = draw_person(points, 240, 300, np.full((6, 3), 90 + 60 * number))
+        PIL.Image.fromarray(picture).save(tmp_path / file)
+    case = heldout.HeldOutCase("persons", "walk", files)
+    task = heldout.open_task(
+        "persons", [case], tmp_path, Tools(Distance()), PaintSettings(CPU), tmp_path / "cut", "standing", size
+    )
+    evaluation = evaluate_task(task, {"copy": "copy-source", "limbs": "move-limbs"}, "persons", tmp_path / "kept")
+    assert len(evaluation.clips["limbs"]) == 2 and "0 pairs without" in evaluation.settings["photographs"]
+    assert {PIL.Image.open(file).size[::-1] for file in (tmp_path / "kept").rglob("*.png")} == {size}
 
 
 @pytest.mark.slow
