@@ -133,8 +133,8 @@ def test_frames_without_a_face_are_counted_and_left_out(still, fitter, face_mode
     empty, here = FaceClip.fit(nothing, fitter), FaceClip.fit(still, fitter)
     assert empty.face is None and lost_share(nothing, still) == 100
     measured = [
-        keypoint_distance(nothing, still), mouth_distance(nothing, still), mouth_shape_distance(nothing, still), jitter(nothing), expression_error(empty, here),
-        pose_error(empty, here), shape_error(empty, here, face_model),
+        keypoint_distance(nothing, still), mouth_distance(nothing, still), mouth_shape_distance(nothing, still),
+        jitter(nothing), expression_error(empty, here), pose_error(empty, here), shape_error(empty, here, face_model),
     ]  # fmt: skip
     assert np.isnan(measured).all()
 

@@ -11,7 +11,7 @@ from ..control.fitting import FaceFitter
 from ..control.rotation import rotation_matrix
 from ..processing.face_tracking import FaceTrack
 from ..processing.keypoints import MOUTH
-from .sync import best_offset, mouth_opening
+from .sync import best_offset, eye_distance, filled, mouth_opening
 
 
 # The background is what lies outside of the landmarks' box, widened by this share of its longer side on every side, since hair and
@@ -100,7 +100,7 @@ def mouth_shape_distance(painted: FaceTrack, reference: FaceTrack) -> float:
     """The same of faces of different sizes: every frame's mouth is in units of the outer eye corners' distance of its own face."""
     both = painted.found & reference.found
     here, there = painted.points[both], reference.points[both]
-    return _mouth_distance(here * (_eye_distance(there) / _eye_distance(here))[:, None, None], there)
+    return _mouth_distance(here * (eye_distance(there) / eye_distance(here))[:, None, None], there)
 
 
 def _mouth_distance(painted: np.ndarray, reference: np.ndarray) -> float:
@@ -108,7 +108,7 @@ def _mouth_distance(painted: np.ndarray, reference: np.ndarray) -> float:
         return NAN
     here, there = (points[:, MOUTH] for points in (painted, reference))
     moved = (here - here.mean(1, keepdims=True)) - (there - there.mean(1, keepdims=True))
-    return float(100 * (np.linalg.norm(moved, axis=-1).mean(1) / _eye_distance(reference)).mean())
+    return float(100 * (np.linalg.norm(moved, axis=-1).mean(1) / eye_distance(reference)).mean())
 
 
 def jitter(track: FaceTrack) -> float:
@@ -119,7 +119,7 @@ def jitter(track: FaceTrack) -> float:
     if not inside.any():
         return NAN
     second = (track.points[2:] - 2 * track.points[1:-1] + track.points[:-2])[inside]
-    return float(100 * (np.linalg.norm(second, axis=-1).mean(1) / _eye_distance(track.points[1:-1][inside])).mean())
+    return float(100 * (np.linalg.norm(second, axis=-1).mean(1) / eye_distance(track.points[1:-1][inside])).mean())
 
 
 def mouth_sync(painted: FaceTrack, reference: FaceTrack, fps: float) -> tuple[float, float]:
@@ -128,17 +128,9 @@ def mouth_sync(painted: FaceTrack, reference: FaceTrack, fps: float) -> tuple[fl
     both = painted.found & reference.found
     if both.sum() < 10:
         return NAN, NAN
-    opening, guide = (_filled(mouth_opening(track.points), track.found) for track in (painted, reference))
+    opening, guide = (filled(mouth_opening(track.points), track.found) for track in (painted, reference))
     shift, correlation = best_offset(opening, guide, fps)
     return (NAN, NAN) if correlation <= -1 else (1000 * abs(shift) / fps, correlation)
-
-
-def _filled(values: np.ndarray, found: np.ndarray) -> np.ndarray:
-    return np.interp(np.arange(len(values)), np.flatnonzero(found), values[found])
-
-
-def _eye_distance(points: np.ndarray) -> np.ndarray:
-    return np.maximum(np.linalg.norm(points[:, 45] - points[:, 36], axis=-1), 1e-6)
 
 
 class BackgroundFlicker:

@@ -92,15 +92,23 @@ def _openings(video: str | Path, landmarker: FaceLandmarker) -> tuple[float, np.
     track = track_face(reader, landmarker)
     if track.found.sum() < 10:
         raise ValueError(f"{str(video)!r} shows a face in {track.found.sum()} frames, at least 10 are needed.")
-    opening = mouth_opening(track.points)
-    return float(reader.fps), np.interp(np.arange(len(opening)), np.flatnonzero(track.found), opening[track.found])
+    return float(reader.fps), filled(mouth_opening(track.points), track.found)
+
+
+def filled(values: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Values (T,), interpolated where they were not `found` (T,)."""
+    return np.interp(np.arange(len(values)), np.flatnonzero(found), values[found])
 
 
 def mouth_opening(points: np.ndarray) -> np.ndarray:
     """Distance of the inner lips of landmarks (T, 96, 2) in units of the outer eye corners' distance; (T,)."""
-    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=-1)
     gaps = np.linalg.norm(points[:, [67, 66, 65]] - points[:, [61, 62, 63]], axis=-1).mean(1)
-    return gaps / np.maximum(eyes, 1e-6)
+    return gaps / eye_distance(points)
+
+
+def eye_distance(points: np.ndarray) -> np.ndarray:
+    """Distance (T,) of the outer eye corners of landmarks (T, 96, 2), never 0."""
+    return np.maximum(np.linalg.norm(points[:, 45] - points[:, 36], axis=-1), 1e-6)
 
 
 def frame_levels(sound: np.ndarray, fps: float, frames: int) -> np.ndarray:

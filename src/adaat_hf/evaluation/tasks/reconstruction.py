@@ -129,8 +129,7 @@ def reduced(frame: np.ndarray, size: int | None) -> np.ndarray:
     if size is None:
         return frame
     scale = size / min(frame.shape[:2])
-    height, width = (round(side * scale) for side in frame.shape[:2])
-    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 __all__ = ["FilmedFace", "Reconstruction", "as_frames", "reduced", "warp_source"]
