@@ -13,6 +13,9 @@ other. Within a clip, `flicker` is the change of the background between frames, 
     python scripts/evaluate_pose.py --clips motion/ --people scripts/configs/clip_people.yaml \\
         --detector mediapipe:pose_landmarker_full.task --json runs/pose.json
 
+With `--cut-off BACKBONE`, every clip is cut at the waist and painted from its first frame: how well somebody moves whom the
+photograph shows by half, beside the first frame as it is (LPIPS by AlexNet's weights in that file).
+
 With `--synthetic N`, bodies of known shapes are transferred instead: fitted from noisy key points, compared with the truth
 (key points with an error of 1.5 px, a tenth of them missing; a body is about 250 px tall).
 """
@@ -30,7 +33,9 @@ from tqdm.auto import tqdm
 from adaat_hf import BodyFitter, PoseTransferPipeline, VideoReader, retarget_body
 from adaat_hf.control.body_model import load_body_model
 from adaat_hf.devices import best_device
+from adaat_hf.evaluation.backbones import lpips_metric
 from adaat_hf.evaluation.body_motion import body_errors, random_motion, random_photographs
+from adaat_hf.evaluation.metrics import compare
 from adaat_hf.evaluation.pose_transfer import (
     background_flicker,
     drive_directly,
@@ -38,12 +43,15 @@ from adaat_hf.evaluation.pose_transfer import (
     measured_proportions,
     proportion_error,
 )
+from adaat_hf.pipelines.cut_off import continue_all
 from adaat_hf.pipelines.moving_person import MovingPerson
 from adaat_hf.pipelines.persons import SourcePerson
 from adaat_hf.pipelines.pipeline_pose_transfer import fit_sources
 from adaat_hf.processing.backends import open_body_detector
+from adaat_hf.processing.body_keypoints import HIPS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
 from adaat_hf.processing.pose_files import BodyPose
+from adaat_hf.training.packs import to_tensor
 from adaat_hf.training.people import People
 
 
@@ -54,17 +62,16 @@ class Clip:
     """A held-out clip: frames, the followed person, the photographs that are taken of it, and what is fitted to them."""
 
     def __init__(self, file: Path, detector: Any, fitter: BodyFitter, sources: int) -> None:
-        reader = VideoReader(file)
-        self.name, self.fps = file.stem, float(reader.fps)
-        step = max(1, reader.frame_estimate // CLIP_FRAMES)
-        self.frames = np.stack([frame for number, frame in enumerate(reader) if number % step == 0][:CLIP_FRAMES])
-        self.fps /= step
+        self.name = file.stem
+        self.frames, self.fps = read_frames(file)
         self.track = track_body(self.frames, detector)
         seen = (self.track.visibility > 0).sum(1)
         parts = np.array_split(np.arange(len(seen)), sources)
         chosen = sorted((int(part[seen[part].argmax()]) for part in parts), key=lambda number: -seen[number])
-        self.photographs = [self._photograph(number) for number in chosen]
-        self.body = fit_sources(fitter, self.photographs)
+        photographs = [self._photograph(number) for number in chosen]
+        bodies = fit_sources(fitter, photographs)
+        self.photographs = continue_all(photographs, bodies.project(fitter.model).numpy())
+        self.body = bodies.frames(slice(0, 1))
         self.motion = fitter.fit(
             torch.from_numpy(self.track.points), torch.from_numpy(self.track.visibility), self.fps
         )
@@ -80,6 +87,14 @@ class Clip:
         middle, track = len(self.frames) // 2, self.track
         parts = (slice(middle), slice(middle, None))
         return [BodyTrack(track.points[part], track.visibility[part]) for part in parts]
+
+
+def read_frames(file: Path) -> tuple[np.ndarray, float]:
+    """Frames spread over a clip (T, H, W, 3), and their rate."""
+    reader = VideoReader(file)
+    step = max(1, reader.frame_estimate // CLIP_FRAMES)
+    frames = np.stack([frame for number, frame in enumerate(reader) if number % step == 0][:CLIP_FRAMES])
+    return frames, float(reader.fps) / step
 
 
 def across(
@@ -122,6 +137,27 @@ def within(pipe: PoseTransferPipeline, clip: Clip, detector: Any) -> dict[str, f
     return {"painted": background_flicker(painted, tracks), "film": background_flicker(clip.frames, tracks)}
 
 
+def cut_off(args: argparse.Namespace) -> dict[str, float]:
+    """Similarity of people who are cut off at the waist with their film."""
+    pipe, detector, files = open_clips(args)
+    lpips, rows = lpips_metric(args.cut_off), []
+    for file in tqdm(files, desc=f"people cut off on {pipe.device}", unit="clip"):
+        frames, fps = read_frames(file)
+        first = track_body(frames[:1], detector)
+        hips = first.points[0, list(HIPS)][first.visibility[0, list(HIPS)] > 0]
+        frames = frames[:, : int(hips[:, 1].min()) if len(hips) else None]
+        painted = np.stack(list(pipe(frames[0], list(frames), detector=detector, fps=fps).arrays()))
+        for name, shown in (("painted", painted), ("first frame", np.broadcast_to(frames[:1], frames.shape))):
+            pairs = [(to_tensor(shown[n]), to_tensor(frames[n])) for n in range(1, len(frames))]
+            found = [compare(*pair, lpips) for pair in pairs]
+            rows.append((name, {key: float(np.mean([getattr(f, key) for f in found])) for key in ("ssim", "lpips")}))
+    return {
+        f"{name}, {key}": float(np.mean([row[key] for of, row in rows if of == name]))
+        for name in ("painted", "first frame")
+        for key in ("ssim", "lpips")
+    }
+
+
 def synthetic(count: int, sources: int) -> dict[str, float]:
     """Fits and transfers of bodies of which the truth is known."""
     model = load_body_model("bundled/person")
@@ -154,6 +190,7 @@ def main() -> None:
     parser.add_argument(
         "--synthetic", type=int, default=0, metavar="N", help="transfer N bodies of known shapes instead"
     )
+    parser.add_argument("--cut-off", metavar="BACKBONE", help="paint the clips cut at the waist instead")
     parser.add_argument("--sources", type=int, default=1, metavar="N", help="photographs of every person (1)")
     parser.add_argument("--drivers", type=int, default=2, metavar="N", help="drivers of every person (2)")
     parser.add_argument(
@@ -161,20 +198,28 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
-    scores = synthetic(args.synthetic, args.sources) if args.synthetic else judge(args)
+    if args.synthetic:
+        scores = synthetic(args.synthetic, args.sources)
+    else:
+        scores = cut_off(args) if args.cut_off else judge(args)
     print("\n".join(f"{name}: {value:.4g}" for name, value in scores.items()))
     if args.json:
         args.json.write_text(json.dumps(scores, indent=2) + "\n")
 
 
-def judge(args: argparse.Namespace) -> dict[str, float]:
-    """Means over the held-out people: one clip of each."""
+def open_clips(args: argparse.Namespace) -> tuple[PoseTransferPipeline, Any, list[Path]]:
+    """Pipeline, detector, and one clip of each of the held-out people."""
     people, detector = People.from_yaml(args.people), open_body_detector(args.detector)
     names = {subject: min(n for n, s in people.subjects.items() if s == subject) for subject in people.held_out}
     pipe = PoseTransferPipeline.from_pretrained(args.model).to(best_device(None))
     pipe.set_progress_bar_config(disable=True)
+    return pipe, detector, [args.clips / f"{name}.mp4" for name in sorted(names.values())]
+
+
+def judge(args: argparse.Namespace) -> dict[str, float]:
+    """Means over the held-out people: one clip of each."""
+    pipe, detector, files = open_clips(args)
     fitter = BodyFitter(pipe.body_model)
-    files = [args.clips / f"{name}.mp4" for name in sorted(names.values())]
     clips = [Clip(file, detector, fitter, args.sources) for file in tqdm(files, desc="reading clips", unit="clip")]
     pairs = [
         (clip, clips[(n + step) % len(clips)]) for n, clip in enumerate(clips) for step in range(1, args.drivers + 1)

@@ -1,12 +1,14 @@
 """Whose proportions, place and size a moved body has."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from adaat_hf import BodyMotionTemplate, retarget_body
 from adaat_hf.control.body_joints import LIMB_BONES, SMPL24_NAMES
-from adaat_hf.control.body_retargeting import stature, visible_points
+from adaat_hf.control.body_retargeting import LEGS, stature, visible_points
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.evaluation.body_motion import random_motion
 
@@ -137,3 +139,21 @@ def test_the_head_turns_alone(body_model, bodies):
     torch.testing.assert_close(moved.project(body_model)[:, 2:14], plain.project(body_model)[:, 2:14])
     assert (moved.project(body_model)[:, 0] - plain.project(body_model)[:, 0]).norm(dim=-1).min() > 1
     assert rotation_matrix(moved.pose).shape == (20, 24, 3, 3)
+
+
+def test_somebody_without_legs_neither_rises_nor_shrinks(body_model, bodies):
+    """A photograph that ends at the waist has nothing to show below it."""
+    source, driving = bodies
+    known = source.known.clone()
+    known[list(LEGS)] = False
+    away = replace(
+        driving,
+        scale=driving.scale * torch.linspace(1, 0.6, 20),
+        translation=driving.translation - torch.stack([torch.zeros(20), torch.linspace(0, 80, 20)], 1),
+    )
+    whole = retarget_body(body_model, source, away)
+    half = retarget_body(body_model, replace(source, known=known), away)
+    assert whole.scale[-1] < 0.8 * source.scale and whole.translation[-1, 1] < source.translation[0, 1] - 20
+    assert (half.scale >= half.scale[0] - 1e-4).all()
+    assert (half.translation[:, 1] >= source.translation[0, 1] - 1e-3).all()
+    assert torch.equal(half.pose[:, 16], driving.pose[:, 16]), "the arms move"

@@ -246,11 +246,19 @@ def test_pictures_without_a_usable_person_are_refused(pipe, photo, clip, detecto
         pipe(photo, clip, detector=detector, source_pose=np.ones((21, 2)).tolist())
 
 
-def test_a_cut_off_person_moves_what_is_there(pipe, photo, clip, detector, standing):
-    half = np.ascontiguousarray(photo[:130])
+def test_a_cut_off_person_moves_with_the_trunk(pipe, photo, detector, standing):
+    """Cut at the waist, the person goes sideways as the driver does, and does not rise out of the photograph."""
+    height = int(standing[8, 1]) - 20
+    half = np.ascontiguousarray(photo[:height])
     half[0, 0] = 0
-    result = pipe(half, clip, detector=detector)
-    assert result.frames[0].size == (SIZE[1], 130)
+    steps = [standing + np.array([30 * n / 4, -25 * n / 4], np.float32) for n in range(5)]
+    result = pipe(half, np.stack(steps), detector=detector)
+    assert result.frames[0].size == (SIZE[1], height)
+    shirts = [np.abs(np.asarray(shown).astype(int) - COLOURS[0]).sum(-1) < 60 for shown in result.frames]
+    places = [np.nonzero(shirt)[1].mean() for shirt in shirts]
+    assert places[-1] - places[0] == pytest.approx(30, abs=6)
+    assert all(shirt[-3:].any() for shirt in shirts), "no gap between the person and the border"
+    assert shirts[-1].sum() > 0.8 * shirts[0].sum()
 
 
 def test_a_mirrored_driver_moves_the_other_arm(pipe, photo, detector, waving, standing):

@@ -48,3 +48,10 @@ def test_a_box_that_is_larger_than_the_picture_shrinks_until_little_of_it_is_bor
     assert fitted.outside(720, 400) <= 0.12 and fitted.width / fitted.height == pytest.approx(550 / 800)
     assert 0.85 * 400 < fitted.width < 1.14 * 400 and fitted.top + fitted.height <= 720 + 1e-6
     assert fit_inside(PersonBox(10, 10, 110, 160), 720, 400, 0.12) == PersonBox(10, 10, 110, 160)
+
+
+def test_a_box_grows_to_hold_points_and_keeps_its_proportions():
+    box = PersonBox(10, 20, 30, 60)
+    assert box.holding(np.array([[20.0, 30.0]])) == box
+    grown = box.holding(np.array([[20.0, -20.5], [39.0, 40.0]]))
+    assert grown == PersonBox(0, -20, 50, 100)

@@ -75,6 +75,9 @@ def retarget_body(
         ground = zoom * (driving.translation + _support(theirs, driving.scale, legs)) + offset
     else:
         growth = driving.scale / driving.scale[start]
+        standing = bool(source.known[list(LEGS)].any())
+        if not standing:
+            growth = growth.clamp_min(1.0)
         own_size = stature(model, source) / stature(model, moved)
         scale = source.scale * own_size * growth
         # A step of the driver's is as long for the source as its body is large.
@@ -82,6 +85,9 @@ def retarget_body(
         place = driving.translation + _support(theirs, driving.scale, legs)
         here = source.translation + _support(source.points(model), source.scale, legs)
         ground = here + step * (place - place[start])
+        if not standing:
+            # Somebody cut off below must not rise out of the border that cuts.
+            ground[:, 1] = ground[:, 1].maximum(here[:, 1])
     return replace(moved, scale=scale, translation=ground - _support(own, scale, legs))
 
 

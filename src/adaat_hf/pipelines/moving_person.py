@@ -1,5 +1,6 @@
 """What is prepared once for a clip of a moving person: the part of the photograph to paint, its key points, its background."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..models.limb_warp import PreparedSources, prepare_sources
 from ..models.modeling_adaat import AdaATGeneratorOutput
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.person_crop import PersonBox, cut_person, natural_aspect, person_box, shift_inside
+from .cut_off import head_extent, round_head
 from .persons import SourcePerson
 
 
@@ -75,12 +77,13 @@ class MovingPerson:
         # What lies beyond the photograph is not shown, so it needs no room.
         around = np.concatenate([first.pose.points[None], poses])
         shown = np.concatenate([first.pose.visibility[None], seen * (first.pose.visibility > 0)])
+        heads = [head for pose in zip(around, shown, strict=True) if (head := head_extent(*pose)) is not None]
         around, shown = _with_hands_and_feet(around, shown)
         around = np.clip(around, 0, [wide - 1, tall - 1])
         aspect = float(np.clip(natural_aspect(around, shown), NARROWEST, WIDEST))
         small = (height, max(1, round(height * aspect / divisor)) * divisor)
         aspect = small[1] / small[0]
-        boxes = [shift_inside(person_box(around, shown, aspect), tall, wide)]
+        boxes = [_box_with_heads(person_box(around, shown, aspect), heads, first, tall, wide)]
         boxes += [other.frame([], [], aspect, crop=True) for other in people[1:]]
         detail = min(boxes[0].height / small[0], LARGEST_DETAIL)
         large = (round(small[0] * detail), round(small[1] * detail)) if detail > LEAST_DETAIL else small
@@ -131,6 +134,18 @@ def _with_hands_and_feet(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarr
     return np.concatenate([points, ends], 1), np.concatenate([seen, seen[:, outer] * (seen[:, inner] > 0)], 1)
 
 
+def _box_with_heads(box: PersonBox, heads: list[np.ndarray], source: SourcePerson, tall: int, wide: int) -> PersonBox:
+    """A box in the picture that also holds the hair (4, 2) of all poses; the source's own even beyond the picture's border."""
+    if not heads:
+        return shift_inside(box, tall, wide)
+    own = head_extent(source.pose.points, source.pose.visibility)
+    inside = np.clip(np.concatenate(heads), 0, [wide - 1, tall - 1])
+    if own is None:
+        return shift_inside(box.holding(inside), tall, wide)
+    needed = np.concatenate([np.clip(own, [0, -np.inf], [wide - 1, tall - 1]), inside])
+    return shift_inside(box.holding(needed), tall, wide, needed)
+
+
 def _view(
     people: list[SourcePerson],
     boxes: list[PersonBox],
@@ -139,9 +154,12 @@ def _view(
     processor: AdaATImageProcessor,
     size: tuple[int, int],
 ) -> _View:
-    crops = [cut_person(person.picture, box, *size) for person, box in zip(people, boxes, strict=True)]
-    pixels = processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")["pixel_values"]
     own = [box.points_to_crop(person.pose.points, *size) for person, box in zip(people, boxes, strict=True)]
+    crops = []
+    for person, box, pose in zip(people, boxes, own, strict=True):
+        border = min(size[0] - 1, math.ceil(-box.top * size[0] / box.height))
+        crops.append(round_head(cut_person(person.picture, box, *size), border, pose, person.pose.visibility))
+    pixels = processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")["pixel_values"]
     points = processor.normalize_keypoints(torch.from_numpy(np.stack(own)), *size)
     driving = processor.normalize_keypoints(torch.from_numpy(boxes[0].points_to_crop(poses, *size)), *size)
     shown = torch.from_numpy(np.stack([person.pose.visibility for person in people])).float()

@@ -23,6 +23,7 @@ from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import ImageInput, as_images
 from ..processing.person_paste import PersonCanvas
 from .collecting import FrameTarget, collect_frames
+from .cut_off import continue_all
 from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion
 from .frame_policy import FRAME_POLICIES, FramePolicy, refuse_missing
 from .moving_person import MovingPerson
@@ -158,10 +159,11 @@ class PoseTransferPipeline(PersonPipeline):
             read_source_person(image, finder, person, own, max_size) for image, own in zip(images, given, strict=True)
         ]
         fitter = BodyFitter(self.body_model)
-        own_body = fit_sources(fitter, people)
+        bodies = fit_sources(fitter, people)
+        people = continue_all(people, bodies.project(fitter.model).numpy())
         drive = self._read_driving(driving, finder, fitter, driving_person, fps, frame_policy)
         read_at = time.perf_counter()
-        moved = self._retarget(people[0], own_body, drive, placement, swap, reference)
+        moved = self._retarget(people[0], bodies.frames(slice(0, 1)), drive, placement, swap, reference)
         scene = MovingPerson.prepare(
             people,
             moved.project(fitter.model).numpy(),
@@ -293,7 +295,7 @@ class PoseTransferPipeline(PersonPipeline):
 
 
 def fit_sources(fitter: BodyFitter, people: list[SourcePerson]) -> BodyCoefficients:
-    """The body of the first photograph, its proportions from all of them.
+    """The body in every photograph, its proportions from all of them.
 
     Raises:
         NoPersonError: if they show too little of the person.
@@ -301,7 +303,7 @@ def fit_sources(fitter: BodyFitter, people: list[SourcePerson]) -> BodyCoefficie
     points = torch.from_numpy(np.stack([person.pose.points for person in people]))
     seen = torch.from_numpy(np.stack([person.pose.visibility for person in people]))
     try:
-        return fitter.fit(points, seen, fps=None).frames(slice(0, 1))
+        return fitter.fit(points, seen, fps=None)
     except ValueError as error:
         raise NoPersonError(f"The source picture shows too little of a person: {error}") from error
 

@@ -35,6 +35,15 @@ class PersonBox:
         matrix = self.to_crop(height, width)
         return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
+    def holding(self, points: np.ndarray) -> "PersonBox":
+        """The smallest rectangle of the same proportions that holds this one and points (N, 2)."""
+        corner, end = np.array([self.left, self.top]), np.array([self.left + self.width, self.top + self.height])
+        low, high = np.minimum(points.min(0) + 0.5, corner), np.maximum(points.max(0) + 0.5, end)
+        aspect = self.width / self.height
+        height = float(max(high[1] - low[1], (high[0] - low[0]) / aspect))
+        left, top = (low + high) / 2 - [height * aspect / 2, height / 2]
+        return PersonBox(float(left), float(top), height * aspect, height)
+
     def outside(self, height: int, width: int) -> float:
         """Share of the rectangle that lies beyond a picture of that size."""
         inside_x = min(self.left + self.width, width) - max(self.left, 0)
