@@ -157,3 +157,5 @@ def test_somebody_without_legs_neither_rises_nor_shrinks(body_model, bodies):
     assert (half.scale >= half.scale[0] - 1e-4).all()
     assert (half.translation[:, 1] >= source.translation[0, 1] - 1e-3).all()
     assert torch.equal(half.pose[:, 16], driving.pose[:, 16]), "the arms move"
+    shoulders = [body.project(body_model)[0, [2, 5]].mean(0) for body in (source, half)]
+    assert float(shoulders[1][0]) == pytest.approx(float(shoulders[0][0]), abs=1), "they begin where they are"

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .body_coefficients import BodyCoefficients
+from .body_coefficients import FLIP, BodyCoefficients
 from .body_joints import HEAD, SMPL24_NAMES, to_body18
 from .body_model import AdaATBodyModel, pose_points
 from .rotation import rotation_matrix
@@ -14,7 +14,9 @@ from .rotation import rotation_matrix
 
 Placement = Literal["relative", "absolute"]
 PLACEMENTS = ("relative", "absolute")
+Rest = Literal["feet", "shoulders", "pelvis"]
 ANKLES = (SMPL24_NAMES.index("left_ankle"), SMPL24_NAMES.index("right_ankle"))
+SHOULDERS = (SMPL24_NAMES.index("left_shoulder"), SMPL24_NAMES.index("right_shoulder"))
 LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 # How sharply the lower foot is told from the other one, in units of a metre.
 FOOT_SHARPNESS = 0.04
@@ -68,27 +70,29 @@ def retarget_body(
     )
     own, theirs = moved.points(model), driving.points(model)
     legs = bool(driving.known[list(LEGS[:4])].all()) and bool(source.known[list(LEGS[:4])].all())
+    cut = not source.known[list(LEGS)].any()
+    rest: Rest = "feet" if legs else "shoulders" if cut else "pelvis"
     size = stature(model, moved) / stature(model, driving)
     if placement == "absolute":
         scale = zoom * driving.scale / size
         offset = torch.zeros(2) if shift is None else shift
-        ground = zoom * (driving.translation + _support(theirs, driving.scale, legs)) + offset
+        ground = zoom * (driving.translation + _support(theirs, driving.scale, rest)) + offset
     else:
         growth = driving.scale / driving.scale[start]
-        standing = bool(source.known[list(LEGS)].any())
-        if not standing:
+        if cut:
             growth = growth.clamp_min(1.0)
         own_size = stature(model, source) / stature(model, moved)
         scale = source.scale * own_size * growth
         # A step of the driver's is as long for the source as its body is large.
         step = source.scale * own_size * size / driving.scale[start]
-        place = driving.translation + _support(theirs, driving.scale, legs)
-        here = source.translation + _support(source.points(model), source.scale, legs)
+        place = driving.translation + _support(theirs, driving.scale, rest)
+        here = source.translation + _support(source.points(model), source.scale, rest)
         ground = here + step * (place - place[start])
-        if not standing:
-            # Somebody cut off below must not rise out of the border that cuts.
-            ground[:, 1] = ground[:, 1].maximum(here[:, 1])
-    return replace(moved, scale=scale, translation=ground - _support(own, scale, legs))
+    place = ground - _support(own, scale, rest)
+    if placement == "relative" and cut:
+        # Nothing is there to show below the border that cuts.
+        place[:, 1] = place[:, 1].maximum(source.translation[:, 1])
+    return replace(moved, scale=scale, translation=place)
 
 
 def _reference(driving: BodyCoefficients, reference: int | None) -> int:
@@ -107,14 +111,16 @@ def stature(model: AdaATBodyModel, body: BodyCoefficients) -> float:
     return float(trunk + legs / 2)
 
 
-def _support(points: Tensor, scale: Tensor, legs: bool) -> Tensor:
-    """Where a body rests, seen from its pelvis: below it at the height of the lower foot, in pixels (T, 2); without legs the
-    pelvis itself."""
+def _support(points: Tensor, scale: Tensor, rest: Rest) -> Tensor:
+    """Where a body (T, 29, 3) is held, seen from its pelvis, in pixels (T, 2): below it at the height of the lower foot, between
+    the shoulders, or the pelvis itself."""
     result = torch.zeros(len(points), 2)
-    if legs:
+    if rest == "feet":
         down = -points[:, ANKLES, 1]
         lowest = FOOT_SHARPNESS * torch.logsumexp(down / FOOT_SHARPNESS, 1)
         result[:, 1] = scale * lowest
+    elif rest == "shoulders":
+        result = scale[:, None] * points[:, SHOULDERS, :2].mean(1) * points.new_tensor(FLIP)
     return result
 
 
