@@ -82,7 +82,8 @@ def test_frames_without_a_face(pipe, portrait, driving_clip):
     held = pipe(portrait, driving_clip, crop_only=True, frame_policy="hold", smoothing=False)
     one, two = (np.asarray(held.frames[number]).astype(int) for number in (4, 5))
     assert len(held.frames) == 12 and np.abs(one - two).max() <= 1, "the same picture, but for rounding within a batch"
-    skipped = pipe(portrait, driving_clip, frame_policy="skip")
+    # The frames differ so little that any may be the calmest, which would be shown unmoved.
+    skipped = pipe(portrait, driving_clip, frame_policy="skip", reference=0)
     assert len(skipped.frames) == 12 and skipped.statistics.frames_without_face == (4, 5)
     untouched, moved = (np.abs(np.asarray(skipped.frames[n]).astype(int) - portrait).mean() for n in (4, 11))
     assert untouched < 1 and moved > 2 * untouched
