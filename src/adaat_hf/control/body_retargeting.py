@@ -43,8 +43,8 @@ def retarget_body(
         source ([`BodyCoefficients`]): One frame, in pixels of the source picture.
         driving ([`BodyCoefficients`]): T frames, in pixels of the driver's picture.
         placement (`str`, *optional*, defaults to `"relative"`): `"relative"` starts where the source stands, as large as it
-            is there, and moves as the driver does from its `reference` frame on; `"absolute"` puts the feet where the
-            driver's are, as large as the driver.
+            is there, and moves as the driver does from its `reference` frame on; without legs, it is held at the shoulders and
+            neither rises nor shrinks. `"absolute"` puts the feet where the driver's are, as large as the driver.
         swap (`bool`, *optional*, defaults to `True`): Keep the source's proportions; otherwise it gets the driver's.
         reference (`int`, *optional*): Driver's frame that relative motion starts from; its first valid one by default.
         zoom (`float`, *optional*, defaults to 1.0), shift (`Tensor` of shape (2,), *optional*): For `"absolute"`, from pixels
