@@ -66,8 +66,10 @@ def test_a_head_that_is_cut_is_closed_above(whole, cut):
     assert abs(highest - (middle[1] - 0.8 * (middle[1] - top[1]))) <= 2, "an ellipse of a head's usual height"
 
 
-def test_nothing_is_closed_without_a_head_or_a_border(whole):
+def test_nothing_is_closed_without_a_head_at_the_border(whole):
     crop = np.random.default_rng(0).integers(0, 255, (100, 80, 3), np.uint8)
+    top = head_extent(whole, np.ones(18))[1, 1]
+    assert top > 1 and round_head(crop, int(top) - 1, whole, np.ones(18)) is crop
     assert round_head(crop, 0, whole, np.ones(18)) is crop
     assert round_head(crop, 20, whole, np.zeros(18)) is crop
     assert head_extent(whole, np.zeros(18)) is None

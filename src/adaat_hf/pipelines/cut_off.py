@@ -72,7 +72,7 @@ def round_head(crop: np.ndarray, border: int, points: np.ndarray, seen: np.ndarr
         points (`np.ndarray` of shape (18, 2)), seen (`np.ndarray` of shape (18,)): The pose, in its pixels.
     """
     head = head_extent(points, seen)
-    if head is None or border <= 0:
+    if head is None or head[1, 1] >= border:
         return crop
     (middle, level), (_, top), (left, _), (right, _) = head
     # An ellipse around the face's middle.
