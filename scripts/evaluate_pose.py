@@ -22,6 +22,7 @@ With `--synthetic N`, bodies of known shapes are transferred instead: fitted fro
 
 import argparse
 import json
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def within(pipe: PoseTransferPipeline, clip: Clip, detector: Any) -> dict[str, f
 def cut_off(args: argparse.Namespace) -> dict[str, float]:
     """Similarity of people who are cut off at the waist with their film."""
     pipe, detector, files = open_clips(args)
-    lpips, rows = lpips_metric(args.cut_off), []
+    lpips, scores = lpips_metric(args.cut_off), defaultdict(list)
     for file in tqdm(files, desc=f"people cut off on {pipe.device}", unit="clip"):
         frames, fps = read_frames(file)
         first = track_body(frames[:1], detector)
@@ -148,14 +149,11 @@ def cut_off(args: argparse.Namespace) -> dict[str, float]:
         frames = frames[:, : int(hips[:, 1].min()) if len(hips) else None]
         painted = np.stack(list(pipe(frames[0], list(frames), detector=detector, fps=fps).arrays()))
         for name, shown in (("painted", painted), ("first frame", np.broadcast_to(frames[:1], frames.shape))):
-            pairs = [(to_tensor(shown[n]), to_tensor(frames[n])) for n in range(1, len(frames))]
-            found = [compare(*pair, lpips) for pair in pairs]
-            rows.append((name, {key: float(np.mean([getattr(f, key) for f in found])) for key in ("ssim", "lpips")}))
-    return {
-        f"{name}, {key}": float(np.mean([row[key] for of, row in rows if of == name]))
-        for name in ("painted", "first frame")
-        for key in ("ssim", "lpips")
-    }
+            pairs = zip(shown[1:], frames[1:], strict=True)
+            found = [compare(to_tensor(picture), to_tensor(target), lpips) for picture, target in pairs]
+            scores[f"{name}, ssim"].append(np.mean([one.ssim for one in found]))
+            scores[f"{name}, lpips"].append(np.mean([one.lpips for one in found]))
+    return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
 def synthetic(count: int, sources: int) -> dict[str, float]:

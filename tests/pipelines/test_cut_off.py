@@ -9,7 +9,7 @@ from adaat_hf.processing.pose_files import BodyPose
 
 
 HEIGHT, WIDTH = 130, 260
-HIPS, KNEES, WRIST, ELBOW = [8, 11], [9, 12], 4, 3
+HIPS, KNEES, WRIST = [8, 11], [9, 12], 4
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .body_coefficients import FLIP, BodyCoefficients
-from .body_joints import HEAD, SMPL24_NAMES, to_body18
+from .body_joints import HEAD, SHOULDERS, SMPL24_NAMES, to_body18
 from .body_model import AdaATBodyModel, pose_points
 from .rotation import rotation_matrix
 
@@ -16,7 +16,6 @@ Placement = Literal["relative", "absolute"]
 PLACEMENTS = ("relative", "absolute")
 Rest = Literal["feet", "shoulders", "pelvis"]
 ANKLES = (SMPL24_NAMES.index("left_ankle"), SMPL24_NAMES.index("right_ankle"))
-SHOULDERS = (SMPL24_NAMES.index("left_shoulder"), SMPL24_NAMES.index("right_shoulder"))
 LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 # How sharply the lower foot is told from the other one, in units of a metre.
 FOOT_SHARPNESS = 0.04
@@ -43,8 +42,9 @@ def retarget_body(
         source ([`BodyCoefficients`]): One frame, in pixels of the source picture.
         driving ([`BodyCoefficients`]): T frames, in pixels of the driver's picture.
         placement (`str`, *optional*, defaults to `"relative"`): `"relative"` starts where the source stands, as large as it
-            is there, and moves as the driver does from its `reference` frame on; without legs, it is held at the shoulders and
-            neither rises nor shrinks. `"absolute"` puts the feet where the driver's are, as large as the driver.
+            is there, and moves as the driver does from its `reference` frame on; without legs, it
+            neither rises nor shrinks. `"absolute"` puts the feet (without legs, the shoulders) where the driver's are, as large
+            as the driver.
         swap (`bool`, *optional*, defaults to `True`): Keep the source's proportions; otherwise it gets the driver's.
         reference (`int`, *optional*): Driver's frame that relative motion starts from; its first valid one by default.
         zoom (`float`, *optional*, defaults to 1.0), shift (`Tensor` of shape (2,), *optional*): For `"absolute"`, from pixels
@@ -88,11 +88,11 @@ def retarget_body(
         place = driving.translation + _support(theirs, driving.scale, rest)
         here = source.translation + _support(source.points(model), source.scale, rest)
         ground = here + step * (place - place[start])
-    place = ground - _support(own, scale, rest)
+    translation = ground - _support(own, scale, rest)
     if placement == "relative" and cut:
         # Nothing is there to show below the border that cuts.
-        place[:, 1] = place[:, 1].maximum(source.translation[:, 1])
-    return replace(moved, scale=scale, translation=place)
+        translation[:, 1] = translation[:, 1].maximum(source.translation[:, 1])
+    return replace(moved, scale=scale, translation=translation)
 
 
 def _reference(driving: BodyCoefficients, reference: int | None) -> int:

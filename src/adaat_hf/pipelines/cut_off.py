@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from ..models.limbs import BODY18_LIMBS
+from ..processing.body_keypoints import SHOULDERS
 from ..processing.person_crop import inside_picture
 from .persons import SourcePerson
 
 
 # Shoulders and head cannot move without the trunk below them, whatever hides the hips.
-TRUNK = BODY18_LIMBS[0]
-SHOULDERS, FACE = [2, 5], [0, 14, 15, 16, 17]
+TRUNK, HEAD = BODY18_LIMBS[:2]
 # A head with its hair reaches this far from the face's middle, up and to the sides, in units of the way from shoulders to face.
 HAIR_ABOVE, HAIR_BESIDE = 1.0, 0.6
 # Where hair mostly ends, in the same units, and the least that a head that is cut gets, in units of what is seen of it above
@@ -55,7 +55,7 @@ def continue_all(people: list[SourcePerson], expected: np.ndarray) -> list[Sourc
 
 def head_extent(points: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
     """Middle of the face, and ends of the hair above, left and right of it (4, 2), of a pose (18, 2); `None` without a head."""
-    shoulders, face = (points[numbers][seen[numbers] > 0] for numbers in (SHOULDERS, FACE))
+    shoulders, face = (points[list(n)][seen[list(n)] > 0] for n in (SHOULDERS, HEAD.end))
     if not len(shoulders) or not len(face):
         return None
     middle, up = face.mean(0), face.mean(0) - shoulders.mean(0)

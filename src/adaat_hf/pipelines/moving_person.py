@@ -83,7 +83,7 @@ class MovingPerson:
         aspect = float(np.clip(natural_aspect(around, shown), NARROWEST, WIDEST))
         small = (height, max(1, round(height * aspect / divisor)) * divisor)
         aspect = small[1] / small[0]
-        boxes = [_box_with_heads(person_box(around, shown, aspect), heads, first, tall, wide)]
+        boxes = [_box_with_heads(person_box(around, shown, aspect), heads, tall, wide)]
         boxes += [other.frame([], [], aspect, crop=True) for other in people[1:]]
         detail = min(boxes[0].height / small[0], LARGEST_DETAIL)
         large = (round(small[0] * detail), round(small[1] * detail)) if detail > LEAST_DETAIL else small
@@ -134,15 +134,13 @@ def _with_hands_and_feet(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarr
     return np.concatenate([points, ends], 1), np.concatenate([seen, seen[:, outer] * (seen[:, inner] > 0)], 1)
 
 
-def _box_with_heads(box: PersonBox, heads: list[np.ndarray], source: SourcePerson, tall: int, wide: int) -> PersonBox:
-    """A box in the picture that also holds the hair (4, 2) of all poses; the source's own even beyond the picture's border."""
+def _box_with_heads(box: PersonBox, heads: list[np.ndarray], tall: int, wide: int) -> PersonBox:
+    """A box in the picture that also holds the hair (4, 2) of all poses; that of the first, the source's own, even above the
+    picture's border."""
     if not heads:
         return shift_inside(box, tall, wide)
-    own = head_extent(source.pose.points, source.pose.visibility)
-    inside = np.clip(np.concatenate(heads), 0, [wide - 1, tall - 1])
-    if own is None:
-        return shift_inside(box.holding(inside), tall, wide)
-    needed = np.concatenate([np.clip(own, [0, -np.inf], [wide - 1, tall - 1]), inside])
+    end = [wide - 1, tall - 1]
+    needed = np.concatenate([np.clip(heads[0], [0, -np.inf], end), np.clip(np.concatenate(heads), 0, end)])
     return shift_inside(box.holding(needed), tall, wide, needed)
 
 
