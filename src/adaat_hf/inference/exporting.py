@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .openvino_core import openvino_core
+
 
 # The first ONNX version whose GridSample has no limits that matter here is 20; 16 knows it for pictures.
 OPSET = 20
@@ -71,9 +73,7 @@ def to_onnx(exported: Exported) -> bytes:
 
 def to_openvino(exported: Exported) -> Any:
     """An `openvino.Model` of a graph. It is read from ONNX, where the sizes of enlarged maps may be free."""
-    import openvino
-
-    return openvino.Core().read_model(to_onnx(exported))
+    return openvino_core().read_model(to_onnx(exported))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .openvino_core import openvino_core
+
 
 def quantize(file: Path, calibration: Sequence[dict[str, np.ndarray]]) -> None:
     """Replace an OpenVINO graph by one in 8 bits.
@@ -30,7 +32,7 @@ def quantize(file: Path, calibration: Sequence[dict[str, np.ndarray]]) -> None:
     if not calibration:
         raise ValueError("Calibration needs at least one input.")
     quantized = nncf.quantize(
-        openvino.Core().read_model(str(file)),
+        openvino_core().read_model(str(file)),
         nncf.Dataset(list(calibration)),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(calibration),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .exporting import Exported, to_onnx, to_openvino
+from .openvino_core import openvino_core
 
 
 RunGraph = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
@@ -33,9 +34,7 @@ class OpenVINORuntime:
     name = "openvino"
 
     def __init__(self) -> None:
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = openvino_core()
 
     def save(self, exported: Exported, path: Path) -> None:
         """See [`Runtime`]; the weights lie beside the file, with the ending `.bin`."""
