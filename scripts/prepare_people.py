@@ -27,12 +27,14 @@ def main() -> None:
     parser.add_argument(
         "--parquet", action="store_true", help="also write each split as one parquet file, for streaming"
     )
+    parser.add_argument("--frames", type=int, default=24, help="frames of every clip (24)")
+    parser.add_argument("--targets", type=int, default=3, help="frames that each of them is paired with in training (3)")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 176), metavar=("HEIGHT", "WIDTH"))
     args = parser.parse_args()
     people = People.from_yaml(args.people)
     detector = open_body_detector(args.detector)
-    prepare = prepare_motion if args.clips else prepare_people
-    counts, left_out = prepare(args.input, args.output, detector, people, tuple(args.size))
+    given = (args.input, args.output, detector, people, tuple(args.size))
+    counts, left_out = prepare_motion(*given, args.frames, args.targets) if args.clips else prepare_people(*given)
     (args.output / "left_out.csv").write_text("".join(f'{name},"{why}"\n' for name, why in sorted(left_out.items())))
     for split in counts if args.parquet else ():
         to_parquet(args.output / split, args.output / f"{split}.parquet")

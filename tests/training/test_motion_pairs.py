@@ -7,6 +7,7 @@ from conftest import draw_person
 
 from adaat_hf import BodyKeypoints, VideoWriter
 from adaat_hf.processing.images import load_image
+from adaat_hf.training.augmentation import cut_off
 from adaat_hf.training.image_pairs import ImagePairDataset, read_pairs
 from adaat_hf.training.motion_pairs import prepare_motion
 from adaat_hf.training.people import People
@@ -74,3 +75,23 @@ def test_dyed_pairs_keep_their_shapes_and_change_their_colours_alike(pairs):
         torch.testing.assert_close(after["source"][:, same], after["driving"][:, same], atol=1e-5, rtol=0)
     changes = [(after["source"] - before["source"]).abs().mean() for before, after in items]
     assert np.mean(changes) > 0.03
+
+
+def test_portraits_hold_the_head_and_lose_what_leaves_them_in_all_pictures_alike(standing_pose):
+    """A picture whose colours are its coordinates tells where every pixel came from."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 64), indexing="ij")
+    pictures = torch.stack([x, y, torch.zeros_like(x)]).expand(2, 3, -1, -1) / 2 + 0.5
+    points = torch.from_numpy(standing_pose) * 2 - 1
+    points = torch.stack([points, points + torch.tensor([0.1, 0.0])])
+    lost = 0
+    for seed in range(20):
+        shown, there, visibility = cut_off(pictures, points, torch.ones(2, 18), np.random.default_rng(seed))
+        inside = there.abs().amax(-1) < 1
+        found = torch.nn.functional.grid_sample(shown, there[:, None], align_corners=True)[:, :2, 0].mT * 2 - 1
+        assert (found - points).abs()[inside].max() < 0.03, seed
+        assert inside[:, [0, 1, 14, 15, 16, 17]].all(), "the head and the neck stay"
+        assert not inside[:, 10].any(), "an ankle is cut off"
+        assert visibility[inside].all()
+        assert (there[1] - there[0]).std(0).max() < 1e-5, "both pictures are enlarged alike"
+        lost += int((visibility == 0).any())
+    assert 4 < lost < 17, "what leaves the picture is lost in half of the cases"

@@ -11,6 +11,7 @@ from tiny_training import arguments, person_arguments
 from adaat_hf import AdaATGenerator
 from adaat_hf.training.arguments import TrainingArguments, parse_settings
 from adaat_hf.training.loading import load_batches
+from adaat_hf.training.tasks import open_task
 from adaat_hf.training.trainer import Trainer
 
 
@@ -158,6 +159,21 @@ def test_persons_with_the_papers_ablations_and_adversary(pairs, backbone, tmp_pa
     assert AdaATGenerator.from_pretrained(tmp_path / "generator").config.alignment == alignment
 
 
+def test_the_losses_stress_where_the_body_is_to_be_and_where_it_was(pairs, backbone, tmp_path, standing_pose):
+    """A person walks from the left third of the picture to the right third; with two sources the first one counts."""
+    task = open_task(person_arguments(pairs, backbone, tmp_path, body_weight=2.0), 18, None)
+    here, there = (torch.from_numpy(standing_pose * [0.4, 1] + [left, 0]).float()[None] * 2 - 1 for left in (0.1, 0.5))
+    seen = torch.ones(1, 18)
+    batch = {"driving": torch.zeros(1, 3, 96, 96), "driving_keypoints": there, "driving_visibility": seen}
+    one = {"source_keypoints": here, "source_visibility": seen}
+    two = {"source_keypoints": torch.stack([here, there], 1), "source_visibility": torch.ones(1, 2, 18)}
+    weight = task.loss_weights({**batch, **one})
+    assert weight.mean() == pytest.approx(1, abs=1e-5)
+    assert weight[0, 0, 35, 29] == pytest.approx(3 * weight[0, 0, 2, 2].item(), rel=1e-3), "where the trunk was"
+    assert weight[0, 0, 35, 67] == pytest.approx(3 * weight[0, 0, 2, 2].item(), rel=1e-3), "where it is to be"
+    assert torch.equal(weight, task.loss_weights({**batch, **two}))
+
+
 def test_settings_of_the_other_task_are_refused():
     good = {"output_dir": "out", "train_data": ["data"]}
     for change, message in (
@@ -166,6 +182,7 @@ def test_settings_of_the_other_task_are_refused():
             "eyes_mouth_weight is 2.0, but the task is 'person', which has none",
         ),
         ({"body_weight": 1.0}, "body_weight is 1.0, but the task is 'face', which has none"),
+        ({"cut_off": 0.2}, "cut_off is 0.2, but the task is 'face', which has none"),
         ({"resolution": [64, 48]}, "faces are square"),
         ({"task": "person", "resolution": [64]}, r"expected a number or \[height, width\]"),
     ):

@@ -13,7 +13,7 @@ from ..models.configuration_adaat import AdaATConfig, AdaATDiscriminatorConfig
 
 # Settings of one task that would have no effect on the other.
 FOR_FACES = ("inner_face_weight", "eyes_mouth_weight", "mouth_interior_weight")
-FOR_PERSONS = ("body_weight", "dyed")
+FOR_PERSONS = ("body_weight", "cut_off", "dyed")
 
 
 @dataclass(kw_only=True)
@@ -39,7 +39,9 @@ class TrainingArguments:
         fitted_keypoints (`float`): Probability of using the face model's projection as driving key points.
         second_source (`float`): Share of batches with a second source picture; needs `model.multi_source`.
         dyed (`float`): Share of pairs of persons with quite different colours.
-    `exclude`, `keep`, `sampling` and `hard_pairs` are for clips, `fitted_keypoints` for faces, `dyed` for persons.
+        cut_off (`float`): Share of pairs of persons that are enlarged to portraits, so that the border cuts bodies off.
+    `exclude`, `keep`, `sampling` and `hard_pairs` are for clips, `fitted_keypoints` for faces, `dyed` and
+    `cut_off` for persons.
     Args that control the model:
         network (`str`), model (`dict`): Preset and changed fields; see [`AdaATConfig.from_preset`].
         discriminator (`dict`): Fields of [`AdaATDiscriminatorConfig`].
@@ -82,6 +84,7 @@ class TrainingArguments:
     fitted_keypoints: float = 0.25
     second_source: float = 0.0
     dyed: float = 0.0
+    cut_off: float = 0.0
 
     network: str = "compact"
     model: dict[str, Any] = field(default_factory=dict)

@@ -26,6 +26,11 @@ class Placement:
 
 FACE_PLACEMENT = Placement(12, (0.92, 1.25), 0.08)
 PERSON_PLACEMENT = Placement(8, (0.88, 1.12), 0.06)
+# Enlargement of persons to portraits, room above their highest key point, and how far beyond the border points may get
+# lost, in units of half the picture.
+PORTRAIT_ZOOM = (1.2, 1.8)
+PORTRAIT_HAIR = 0.15
+LOST_BEYOND = 1.25
 
 
 def augment(
@@ -65,6 +70,33 @@ def dye(pictures: Tensor, random: np.random.Generator) -> Tensor:
     dyed = T.adjust_hue(pictures, float(random.uniform(-0.5, 0.5)))
     dyed = T.adjust_saturation(dyed, float(random.uniform(0.3, 2.0)))
     return dyed[:, torch.from_numpy(random.permutation(3))]
+
+
+def cut_off(
+    pictures: Tensor, points: Tensor, visibility: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Enlarge all pictures alike around the heads, so that the border cuts persons off as in a portrait.
+
+    Args:
+        pictures (`Tensor` of shape (N, 3, H, W)): In [0, 1].
+        points (`Tensor` of shape (N, K, 2)), visibility (`Tensor` of shape (N, K)): Key points in [-1, 1]. Those that leave the
+            pictures are kept beyond the border, or, as a detector would, lost: the same for all pictures.
+        random (`np.random.Generator`): Source of chance.
+    """
+    zoom = float(random.uniform(*PORTRAIT_ZOOM))
+    seen = points[visibility > 0] if (visibility > 0).any() else points.flatten(0, 1)
+    top = torch.stack([seen[:, 0].mean(), seen[:, 1].min() - PORTRAIT_HAIR])
+    shift = torch.tensor([float(random.uniform(-0.3, 0.3)), -1.0]) - zoom * top
+    # Nothing beyond the given pictures is shown.
+    shift = shift.clamp(1 - zoom, zoom - 1)
+    height, width = pictures.shape[2:]
+    theta = torch.cat([torch.eye(2) / zoom, -shift[:, None] / zoom], 1).expand(len(pictures), -1, -1)
+    grid = torch.nn.functional.affine_grid(theta, [len(pictures), 3, height, width], align_corners=True)
+    enlarged = torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
+    points = points * zoom + shift
+    if random.random() < 0.5:
+        visibility = visibility * (points.abs().amax(-1) <= LOST_BEYOND)
+    return enlarged, points, visibility
 
 
 def _place(

@@ -23,7 +23,7 @@ from ..processing.body_keypoints import BODY18
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
 from ..processing.person_crop import PersonBox, cut_person
-from .augmentation import PERSON_PLACEMENT, augment, dye
+from .augmentation import PERSON_PLACEMENT, augment, cut_off, dye
 from .items import DamagedItemError, as_item, first_sound_item, has_second_source, warn_once
 from .packs import to_tensor
 
@@ -166,6 +166,7 @@ class ImagePairDataset(Dataset):
         seed (`int`): Start of the random numbers.
         augment (`bool`): Mirror, move and recolour.
         dyed (`float`): Share of items with quite different colours (see [`dye`]).
+        cut_off (`float`): Share of items that are enlarged to portraits (see [`cut_off`]).
         second_source (`float`): Share of batches whose items have a second source: another picture of the subject, or
             the first one again where there is none.
         batch_size (`int`): Consecutive items that must be alike in this.
@@ -179,12 +180,13 @@ class ImagePairDataset(Dataset):
         seed: int = 0,
         augment: bool = True,
         dyed: float = 0.0,
+        cut_off: float = 0.0,
         second_source: float = 0.0,
         batch_size: int = 1,
     ) -> None:
         self.pairs = [(folder, pair) for folder in folders for pair in read_pairs(folder)]
         self.size, self.seed, self.augment = size, seed, augment
-        self.dyed = dyed
+        self.dyed, self.cut_off = dyed, cut_off
         self.second_source, self.batch_size = second_source, batch_size
         self.pictures: dict[str, dict[Path, PosedImage]] = defaultdict(dict)
         for folder, pair in self.pairs:
@@ -230,6 +232,8 @@ class ImagePairDataset(Dataset):
             pictures, points, visibility = augment(
                 pictures, points, visibility, BODY18.mirror, PERSON_PLACEMENT, random
             )
+        if random.random() < self.cut_off:
+            pictures, points, visibility = cut_off(pictures, points, visibility, random)
         return as_item(pictures, points, visibility)
 
     def _others(self, folder: Path, pair: ImagePair) -> list[tuple[Path, PosedImage]]:

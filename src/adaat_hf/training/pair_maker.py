@@ -14,7 +14,7 @@ from ..models.limbs import pose_distance
 from ..processing.body_keypoints import BODY18
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.keypoints import FACE96, LOWER_LIDS, UPPER_LIDS
-from .augmentation import FACE_PLACEMENT, PERSON_PLACEMENT, augment, dye
+from .augmentation import FACE_PLACEMENT, PERSON_PLACEMENT, augment, cut_off, dye
 from .items import DamagedItemError, as_item, warn_once
 from .packs import Clip, to_tensor
 
@@ -41,7 +41,7 @@ class PairMaker:
         size (`tuple[int, int]`): Height and width of the pictures.
         num_keypoints (`int`): Leading key points of the clips' layout that are returned.
         face_model (`AdaATFaceModel`, *optional*): Needed for `fitted_keypoints`.
-        augment, hard_pairs, fitted_keypoints, dyed: see [`TrainingArguments`].
+        augment, hard_pairs, fitted_keypoints, dyed, cut_off: see [`TrainingArguments`].
     """
 
     def __init__(
@@ -55,11 +55,13 @@ class PairMaker:
         hard_pairs: float = 0.5,
         fitted_keypoints: float = 0.0,
         dyed: float = 0.0,
+        cut_off: float = 0.0,
     ) -> None:
         self.task, self.size, self.num_keypoints = task, size, num_keypoints
         self.layout, self.placement = LAYOUTS[task]
         self.face_model = face_model if fitted_keypoints else None
         self.augment, self.hard_pairs, self.fitted, self.dyed = augment, hard_pairs, fitted_keypoints, dyed
+        self.cut_off = cut_off
 
     def item(
         self, clip: Clip, tensors: dict[str, Tensor], second_source: bool, random: np.random.Generator
@@ -86,6 +88,8 @@ class PairMaker:
             pictures, points, visibility = augment(
                 pictures, points, visibility, self.layout.mirror, self.placement, random
             )
+        if self.cut_off and random.random() < self.cut_off:
+            pictures, points, visibility = cut_off(pictures, points, visibility, random)
         pictures = _resized(pictures, self.size, clip)
         return as_item(pictures, points[:, : self.num_keypoints], visibility[:, : self.num_keypoints])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -55,6 +56,7 @@ class _ClipTask:
             hard_pairs=args.hard_pairs,
             fitted_keypoints=args.fitted_keypoints,
             dyed=args.dyed,
+            cut_off=args.cut_off,
         )
         self.dataset: Dataset = self._stream() if args.streaming else self._clips(processes)
 
@@ -109,11 +111,16 @@ class _StressedBody:
     args: TrainingArguments
 
     def loss_weights(self, batch: dict[str, Tensor]) -> Tensor | None:
-        """Where the body is to be."""
+        """Where the body is to be, and where it was in the first source and may have left traces."""
         if not self.args.body_weight:
             return None
-        region = body_coverage(batch["driving_keypoints"], batch["driving_visibility"], *batch["driving"].shape[2:])
-        return stressed(region, self.args.body_weight)
+        size = batch["driving"].shape[2:]
+        there = body_coverage(batch["driving_keypoints"], batch["driving_visibility"], *size)
+        points, visibility = batch["source_keypoints"], batch["source_visibility"]
+        if points.ndim == 4:
+            points, visibility = points[:, 0], visibility[:, 0]
+        here = body_coverage(points, visibility, *size)
+        return stressed(torch.maximum(there, here), self.args.body_weight)
 
 
 class PersonClipTask(_StressedBody, _ClipTask):
@@ -137,6 +144,7 @@ class PersonPictureTask(_StressedBody):
             seed=args.seed,
             augment=args.augment,
             dyed=args.dyed,
+            cut_off=args.cut_off,
             second_source=args.second_source,
             batch_size=args.batch_size * processes,
         )
