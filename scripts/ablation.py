@@ -76,7 +76,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--presets", nargs="+", help="compare these presets of the file instead")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings of the file")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="replace settings of the file"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run of every condition for each (0)")
     args = parser.parse_args()
     named = conditions(args)

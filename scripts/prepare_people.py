@@ -28,7 +28,9 @@ def main() -> None:
         "--parquet", action="store_true", help="also write each split as one parquet file, for streaming"
     )
     parser.add_argument("--frames", type=int, default=24, help="frames of every clip (24)")
-    parser.add_argument("--targets", type=int, default=3, help="frames that each of them is paired with in training (3)")
+    parser.add_argument(
+        "--targets", type=int, default=3, help="frames that each of them is paired with in training (3)"
+    )
     parser.add_argument("--size", type=int, nargs=2, default=(256, 176), metavar=("HEIGHT", "WIDTH"))
     args = parser.parse_args()
     people = People.from_yaml(args.people)

@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("--output-dir", help="replaces output_dir of the file")
     parser.add_argument("--time-limit", type=float, help="minutes after which the run saves a checkpoint and ends")
     parser.add_argument("--max-steps", type=int, help="replaces max_steps of the file")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="replace settings of the file")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="replace settings of the file"
+    )
     parser.add_argument("--face-model", default="bundled/face", help="folder of the face model")
     parser.add_argument("--push-to-hub", metavar="ORG/NAME", help="upload the pipeline at the end")
     args = parser.parse_args()

@@ -151,6 +151,7 @@ def test_person_paints_every_pose_and_a_grid(posed, capsys):
     command += [
         "--pose",
         str(posed / "raised.json"),
+        "--pose",
         str(posed / "standing.json"),
         "--fit",
         "picture",

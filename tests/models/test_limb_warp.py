@@ -55,6 +55,21 @@ def test_a_forearm_takes_its_colour_along(standing):
     torch.testing.assert_close(value_at(result, old), torch.full((3,), 0.5), atol=0.06, rtol=0)
 
 
+def test_a_trunk_that_stays_does_not_run_into_the_place_that_an_arm_leaves(standing):
+    """A red body before a green wall raises both arms: where they hung is green."""
+    wall, red = (torch.tensor(colour).view(1, 3, 1, 1) for colour in ([0.1, 0.8, 0.1], [0.9, 0.1, 0.1]))
+    body = (body_coverage(standing, None, HEIGHT, WIDTH) > 0.5).float()
+    picture = body * red + (1 - body) * wall
+    driving = standing.clone()
+    for elbow, wrist, side in ((3, 4, -1.0), (6, 7, 1.0)):
+        shoulder = standing[0, elbow - 1]
+        driving[0, elbow], driving[0, wrist] = (shoulder + torch.tensor([side * x, -0.1]) for x in (0.3, 0.55))
+    background = move_limbs(picture, standing, driving).background
+    for elbow, wrist in ((3, 4), (6, 7)):
+        for place in (standing[0, [elbow, wrist]].mean(0), standing[0, wrist]):
+            torch.testing.assert_close(value_at(background, place), wall.flatten(), atol=0.03, rtol=0)
+
+
 def test_unseen_limbs_are_left_out(standing):
     driving = raised(standing)
     picture = picture_of(standing, [3, 4], (1.0, 0.0, 0.0))

@@ -39,7 +39,7 @@ TASKS = {"face_reenactment": 68, "talking_face": 68, "pose_transfer": 18, "perso
 def run_script(name, preset, data, backbone, output, *more, check=True, **environment):
     command = [
         sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(CONFIGS / f"{name}.yaml"), "--preset", preset, "--set", f"train_data=[{data}]", f"validation_data={data}", f"output_dir={output}",
-        f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", f"lpips_backbone={backbone / 'alexnet.safetensors'}", *more,
+        "--set", f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", f"lpips_backbone={backbone / 'alexnet.safetensors'}", *more,
     ]  # fmt: skip
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300)

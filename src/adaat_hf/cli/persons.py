@@ -20,6 +20,7 @@ def _add_person(commands: Any) -> None:
         "--pose",
         required=True,
         nargs="+",
+        action="extend",
         help="photographs or pose files (OpenPose or COCO json, npz, lists of points)",
     )
     command.add_argument("-o", "--output", required=True, help="picture to write; several poses get numbers")
@@ -39,7 +40,11 @@ def _add_person(commands: Any) -> None:
 
 def _add_source_person(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--source", required=True, nargs="+", help="photograph of a person, or several of the same person"
+        "--source",
+        required=True,
+        nargs="+",
+        action="extend",
+        help="photograph of a person, or several of the same person",
     )
     command.add_argument("--person", default="largest", help="whom of the photograph: largest, or a number from 0")
     command.add_argument("--source-pose", help="pose file of the photograph, instead of detecting it")

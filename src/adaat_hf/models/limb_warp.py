@@ -26,6 +26,8 @@ from .limbs import (
 SHARPNESS = 14.0
 # The source's body is erased with this much margin, so that its outline does not stay in the background.
 ERASE_MARGIN = 1.75
+# What the body's own colours count where a hole behind it is filled; more than nothing, as it may fill the picture.
+BODY_WEIGHT = 0.01
 # Coverage is corrected by the network in logits, which it must be able to overrule.
 LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
@@ -120,8 +122,13 @@ def _without_body(source: Tensor, axes: LimbAxes, moving: Tensor, limbs: tuple[L
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
     distance = limb_distance(axes, limbs, height, width, aspect, ERASE_MARGIN)
-    erased = joined_coverage(distance, moving[..., None]).unflatten(1, (height, width))[:, None]
-    return inpaint(source.float(), 1 - erased), erased
+    erased, body = (
+        joined_coverage(distance, weight).unflatten(1, (height, width))[:, None]
+        for weight in (moving[..., None], None)
+    )
+    # A trunk that stays must not run into the place of an arm that leaves.
+    background = inpaint(source.float(), 1 - (1 - BODY_WEIGHT) * body)
+    return torch.lerp(source.float(), background, erased), erased
 
 
 def move_limbs(
