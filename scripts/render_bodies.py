@@ -309,7 +309,8 @@ def write_poses(maker: BodyMaker, output: Path, count: int, poses: int) -> None:
             moved = _on_the_floor(bodies.vertices[number], maker.rng)
             vertices, points = (places[number] + moved for places in (bodies.vertices, bodies.points))
             colours, shot = dress(maker.bones, rest, maker.rng), Shot.random(vertices, maker.rng)
-            shown = [render(*pose, shot) for pose in zip(vertices, [maker.faces] * poses, [colours] * poses, points)]
+            posed = zip(vertices, points, strict=True)
+            shown = [render(body, maker.faces, colours, places, shot) for body, places in posed]
             subject = f"body_{len(pairs) // poses:05d}"
             box = person_box(*_split(np.stack([labels for _, labels in shown])), PAIR_SIZE[1] / PAIR_SIZE[0])
             box = shift_inside(box, SIDE, SIDE)

@@ -1,13 +1,18 @@
 """Pictures with exact key points, as scripts/render_bodies.py writes them."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from conftest import ROOT, draw_person
 
+from adaat_hf.models.limbs import body_coverage
 from adaat_hf.training.body_scenes import LABELS, BodyCropDataset, load_labelled_bodies
+from adaat_hf.training.image_pairs import ImagePairDataset, read_pairs
 
 
 def test_labelled_pictures_become_crops_with_their_points(tmp_path, standing_pose):
@@ -34,3 +39,27 @@ def test_the_config_of_the_stage_with_rendered_bodies_is_complete():
     text = (ROOT / "scripts" / "configs" / "body_landmarker_3.yaml").read_text()
     settings = LandmarkerArguments(**yaml.safe_load(text))
     assert settings.labelled == ["data/rendered_bodies"] and settings.exclude_held_out
+
+
+@pytest.mark.slow
+def test_rendered_poses_become_pairs_before_the_same_wall(tmp_path):
+    """scripts/render_bodies.py with `--poses`: key points lie on the body, and the wall behind it does not change."""
+    for package in ("anny", "warp"):
+        pytest.importorskip(package, reason="needs anny and warp-lang")
+    command = [sys.executable, str(ROOT / "scripts" / "render_bodies.py"), "--count", "1", "--poses", "2"]
+    subprocess.run([*command, "--output", str(tmp_path / "train")], check=True, capture_output=True, timeout=300)
+    pairs = read_pairs(tmp_path / "train")
+    assert len(pairs) == 2 * len({pair.subject for pair in pairs}) >= 40
+    judged = 0
+    for item in ImagePairDataset([tmp_path / "train"], (256, 176), augment=False).fixed():
+        bodies = [
+            body_coverage(item[f"{role}_keypoints"][None], item[f"{role}_visibility"][None], 256, 176, 2.0)
+            for role in ("source", "driving")
+        ]
+        wall = torch.maximum(*bodies)[0, 0] < 0.01
+        change = (item["source"] - item["driving"]).abs().mean(0)
+        if wall.float().mean() > 0.1:
+            judged += 1
+            assert change[wall].mean() < 0.02
+            assert change[~wall].mean() > 2 * change[wall].mean()
+    assert judged >= 30
