@@ -72,4 +72,7 @@ def test_nothing_is_closed_without_a_head_at_the_border(whole):
     assert top > 1 and round_head(crop, int(top) - 1, whole, np.ones(18)) is crop
     assert round_head(crop, 0, whole, np.ones(18)) is crop
     assert round_head(crop, 20, whole, np.zeros(18)) is crop
+    above = whole - np.array([0, top + 30], np.float32)
+    for border in (0, -5):
+        assert round_head(crop, border, above, np.ones(18)) is crop, "the crop's border cuts it, not the photograph's"
     assert head_extent(whole, np.zeros(18)) is None

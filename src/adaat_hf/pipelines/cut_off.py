@@ -68,11 +68,11 @@ def round_head(crop: np.ndarray, border: int, points: np.ndarray, seen: np.ndarr
 
     Args:
         crop (`np.ndarray` of shape (H, W, 3)): The photograph from row `border` on, its first row repeated above.
-        border (`int`): That row.
+        border (`int`): That row; up to 0 where the photograph goes on above the crop, which then cuts nothing off.
         points (`np.ndarray` of shape (18, 2)), seen (`np.ndarray` of shape (18,)): The pose, in its pixels.
     """
     head = head_extent(points, seen)
-    if head is None or head[1, 1] >= border:
+    if border <= 0 or head is None or head[1, 1] >= border:
         return crop
     (middle, level), (_, top), (left, _), (right, _) = head
     # An ellipse around the face's middle.
