@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from accelerate import PartialState
 
-from adaat_hf.training.arguments import TrainingArguments, parse_settings
+from adaat_hf.training.arguments import TrainingArguments, add_settings_option, parse_settings
 from adaat_hf.training.report import METHODS
 from adaat_hf.training.stages import FINISHED, train_stages
 
@@ -76,9 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--presets", nargs="+", help="compare these presets of the file instead")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="replace settings of the file"
-    )
+    add_settings_option(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run of every condition for each (0)")
     args = parser.parse_args()
     named = conditions(args)

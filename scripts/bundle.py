@@ -132,7 +132,7 @@ def landmarker_line(scores: dict[str, float], checkpoint: str) -> str:
         "person": ("held-out persons", "the distance from hips to shoulders"),
     }[checkpoint]
     return (
-        f"Landmarker against MediaPipe on {scores['count']:.0f} {things}: mean error {scores['error']:.1%} of {unit} "
+        f"\nLandmarker against MediaPipe on {scores['count']:.0f} {things}: mean error {scores['error']:.1%} of {unit} "
         f"(median {scores['error_median']:.1%}), {scores['lost']:.1%} lost.\n"
     )
 

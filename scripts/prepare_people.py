@@ -27,9 +27,9 @@ def main() -> None:
     parser.add_argument(
         "--parquet", action="store_true", help="also write each split as one parquet file, for streaming"
     )
-    parser.add_argument("--frames", type=int, default=24, help="frames of every clip (24)")
+    parser.add_argument("--frames", type=int, default=24, help="with --clips: frames of every clip (24)")
     parser.add_argument(
-        "--targets", type=int, default=3, help="frames that each of them is paired with in training (3)"
+        "--targets", type=int, default=3, help="with --clips: frames that each one is paired with in training (3)"
     )
     parser.add_argument("--size", type=int, nargs=2, default=(256, 176), metavar=("HEIGHT", "WIDTH"))
     args = parser.parse_args()

@@ -6,7 +6,7 @@
 landmarker, or several poses of each body in one place, paired to train the generator.
 
 python scripts/render_bodies.py --output data/rendered_bodies --count 3000
-python scripts/render_bodies.py --output data/rendered_pairs/train --count 800 --poses 4
+python scripts/render_bodies.py --output data/rendered_pairs/train --count 300 --poses 4
 """
 
 import argparse

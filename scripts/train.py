@@ -18,7 +18,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from adaat_hf.training.arguments import TrainingArguments, parse_settings
+from adaat_hf.training.arguments import TrainingArguments, add_settings_option, parse_settings
 from adaat_hf.training.publishing import write_pipeline
 from adaat_hf.training.report import write_report
 from adaat_hf.training.stages import train_stages
@@ -31,9 +31,7 @@ def main() -> None:
     parser.add_argument("--output-dir", help="replaces output_dir of the file")
     parser.add_argument("--time-limit", type=float, help="minutes after which the run saves a checkpoint and ends")
     parser.add_argument("--max-steps", type=int, help="replaces max_steps of the file")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="replace settings of the file"
-    )
+    add_settings_option(parser)
     parser.add_argument("--face-model", default="bundled/face", help="folder of the face model")
     parser.add_argument("--push-to-hub", metavar="ORG/NAME", help="upload the pipeline at the end")
     args = parser.parse_args()

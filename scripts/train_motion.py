@@ -12,16 +12,14 @@ import argparse
 from pathlib import Path
 
 from adaat_hf.control.face_model import load_face_model
-from adaat_hf.training.arguments import parse_settings
+from adaat_hf.training.arguments import add_settings_option, parse_settings
 from adaat_hf.training.motion_trainer import MotionArguments, MotionTrainer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="replace settings of the file"
-    )
+    add_settings_option(parser)
     parser.add_argument("--face-model", default="bundled/face", help="folder of the face model")
     args = parser.parse_args()
     settings = MotionArguments.from_yaml(args.config, **parse_settings(args.set))

@@ -1,5 +1,6 @@
 """Everything that a training run can be told, read from a YAML file."""
 
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
@@ -233,6 +234,13 @@ def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(values.get(key), dict)
         merged[key] = {**values[key], **value} if both else value
     return merged
+
+
+def add_settings_option(parser: ArgumentParser) -> None:
+    """Add the option `--set` of a training script, whose values are for [`parse_settings`]."""
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="replace settings of the file"
+    )
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -89,14 +89,10 @@ def cut_off(
     shift = torch.tensor([float(random.uniform(-0.3, 0.3)), -1.0]) - zoom * top
     # Nothing beyond the given pictures is shown.
     shift = shift.clamp(1 - zoom, zoom - 1)
-    height, width = pictures.shape[2:]
-    theta = torch.cat([torch.eye(2) / zoom, -shift[:, None] / zoom], 1).expand(len(pictures), -1, -1)
-    grid = torch.nn.functional.affine_grid(theta, [len(pictures), 3, height, width], align_corners=True)
-    enlarged = torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
-    points = points * zoom + shift
+    pictures, points = _move(pictures, points, zoom * torch.eye(2), shift)
     if random.random() < 0.5:
         visibility = visibility * (points.abs().amax(-1) <= LOST_BEYOND)
-    return enlarged, points, visibility
+    return pictures, points, visibility
 
 
 def _place(
@@ -110,6 +106,11 @@ def _place(
     extent = np.diag([width - 1, height - 1])
     # Coordinates are in units of half the picture, whose sides may differ.
     linear = torch.from_numpy(np.linalg.inv(extent) @ turn @ extent).float()
+    return _move(pictures, points, linear, shift)
+
+
+def _move(pictures: Tensor, points: Tensor, linear: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring coordinates x of all pictures and points to `linear` (2, 2) times x plus `shift` (2,)."""
     inverse = torch.linalg.inv(linear)
     theta = torch.cat([inverse, -(inverse @ shift)[:, None]], 1).expand(len(pictures), -1, -1)
     grid = torch.nn.functional.affine_grid(theta, list(pictures.shape), align_corners=True)
