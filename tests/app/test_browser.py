@@ -16,6 +16,9 @@ import av
 import numpy as np
 import PIL.Image
 import pytest
+from app.conftest import MAX_SECONDS
+
+from adaat_hf.processing.sound import encode_sound, load_sound
 
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -209,15 +212,20 @@ def test_two_clicks_are_one_run_and_closing_the_page_ends_it(browser, address, f
         time.sleep(0.2)
 
 
-def test_stop_ends_a_run(desktop, files):
+def test_stop_ends_a_run(desktop, files, tmp_path):
+    speech = np.resize(load_sound(files["voice"]), MAX_SECONDS * 16_000)
+    encode_sound(speech, 16_000, str(tmp_path / "speech.wav"), "wav")
     panel = tab(desktop, "Talk")
     give(panel, "Photograph of a face", files["photo"])
-    give(panel, "Speech", files["voice"])
+    give(panel, "Speech", tmp_path / "speech.wav")
     panel.get_by_text("face 0").wait_for()
     panel.get_by_role("button", name="Animate").click()
     panel.get_by_text("painted 4").wait_for()
     panel.get_by_role("button", name="Stop").click()
     panel.get_by_text("stopped").wait_for()
+    # What was on its way does not overwrite it.
+    time.sleep(1)
+    assert panel.get_by_text("stopped").is_visible()
     deadline = time.monotonic() + 30
     while runs():
         assert time.monotonic() < deadline, "the run goes on"
