@@ -64,6 +64,28 @@ def test_a_joint_that_is_hidden_for_a_while_moves_on_smoothly(body_model, body_f
     assert steps.max() < 40
 
 
+def test_somebody_fast_is_followed(body_model, body_fitter):
+    """Motions of up to 3 Hz: kicks and turns, which count as unlikely."""
+    rng = np.random.default_rng(22)
+    truth = random_motion(body_model, 60, rng, fps=25 / 3, facing=2.0)
+    errors = body_errors(body_model, body_fitter.fit(*observed(body_model, truth, rng), 25.0), truth)
+    assert errors.keypoints < 0.1
+
+
+def test_an_arm_is_followed_from_afar(body_model, body_fitter):
+    """Hands rest on the head in all frames: at first they are so far from the usual pose's that they look like errors."""
+    rng = np.random.default_rng(3)
+    truth = random_motion(body_model, 20, rng, liveliness=0.1)
+    pose = truth.pose.clone()
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        pose[:, SMPL24_NAMES.index(f"{side}_shoulder")] = torch.tensor([0.0, 0.0, 0.9 * sign])
+        pose[:, SMPL24_NAMES.index(f"{side}_elbow")] = torch.tensor([0.0, -2.2 * sign, 0.0])
+    truth = replace(truth, pose=pose)
+    points, seen = observed(body_model, truth, rng)
+    found = body_fitter.fit(points, seen, 25.0)
+    assert body_errors(body_model, found, truth).keypoints < 0.06
+
+
 def test_somebody_upside_down_is_fitted_upside_down(body_model, body_fitter):
     rng = np.random.default_rng(4)
     truth = random_motion(body_model, 12, rng, facing=0.3)

@@ -22,6 +22,8 @@ class BodyFitSettings:
         bone_deviation (`float`): Expected deviation of a bone's length from what the shape says, as a share of it.
         acceleration (`float`): Expected acceleration of a joint, in metres per squared second.
         turn (`float`): Expected speed of a joint's rotation, in radians per second.
+        sudden (`float`): Motion, in units of what is expected, from which on its cost grows linearly, so that kicks and leaps
+            are followed.
         zoom (`float`): Expected change of the camera's scale, as a share of it per second.
         starts (`int`): Directions of the body from which every frame is fitted first.
         start_steps, steps (`int`): Steps of the optimiser from each start, and for the clip as a whole.
@@ -34,6 +36,7 @@ class BodyFitSettings:
     bone_deviation: float = 0.15
     acceleration: float = 30.0
     turn: float = 6.0
+    sudden: float = 0.5
     zoom: float = 0.3
     starts: int = 8
     start_steps: int = 60
@@ -47,6 +50,8 @@ class BodyFitSettings:
 MIN_POINTS = 5
 # Two neighbouring frames' starts are compared by the distance of their joints: this much, in metres, costs one unit.
 JOINT_STEP = 0.1
+# How much later a key point becomes an outlier while poses are far from it.
+FIRST_PATIENCE = 2.0
 
 
 @dataclass
@@ -186,10 +191,10 @@ class BodyFitter:
         near = last_valid(seen) if seen.any() else torch.arange(len(points))
         state = self._guess(points[near], weights[near], shape, bone_scale)
         many, heavy = points.repeat_interleave(starts, 0), weights.repeat_interleave(starts, 0)
-        self._optimise(state, many, heavy, self.settings.start_steps, 0.08, None, False)
+        self._optimise(state, many, heavy, self.settings.start_steps, 0.08, None, False, patience=FIRST_PATIENCE)
         with torch.no_grad():
             joints, _ = self._pose(state)
-            cost = self._cost(state, joints, many, heavy).unflatten(0, (-1, starts))
+            cost = self._cost(state, joints, many, heavy, self.settings.outlier).unflatten(0, (-1, starts))
             places = joints[:, :NUM_JOINTS].unflatten(0, (-1, starts))
             chosen = _least_motion(cost, places) if fps is not None else cost.argmin(1)
         index = torch.arange(len(points)) * starts + chosen
@@ -205,8 +210,10 @@ class BodyFitter:
         rate: float,
         fps: float | None,
         learn_shape: bool,
+        patience: float = 1.0,
     ) -> None:
-        """Adam on all frames at once; the step of the places is in units of the trunk."""
+        """Adam on all frames at once; the step of the places is in units of the trunk. Key points become outliers `patience`
+        times later at first, so that a limb is pulled to its place from afar, and as set in the second half."""
         unit = state.scale.exp().median() * self._trunk
         pose, scale = state.pose.clone().requires_grad_(), state.scale.clone().requires_grad_()
         shift = torch.zeros_like(state.translation).requires_grad_()
@@ -219,10 +226,11 @@ class BodyFitter:
         optimizer = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, 0.05 * rate)
         with torch.enable_grad():
-            for _ in range(steps):
+            for step in range(steps):
+                outlier = self.settings.outlier * max(1.0, patience ** (1 - 2 * step / steps))
                 trial = _State(shape, bones, pose, state.turn, scale, state.translation + shift * unit)
                 joints, local = self._pose(trial)
-                loss = self._cost(trial, joints, points, weights).sum()
+                loss = self._cost(trial, joints, points, weights, outlier).sum()
                 if fps is not None and len(pose) > 2:
                     loss = loss + self._motion_cost(trial, joints, local, fps)
                 if learn_shape:
@@ -242,7 +250,7 @@ class BodyFitter:
         local = torch.cat([(state.turn @ local[:, 0])[:, None], local[:, 1:]], 1)
         return pose_points(self.model.rest(state.shape, state.bones.exp())[None], local)[0], local
 
-    def _cost(self, state: _State, joints: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+    def _cost(self, state: _State, joints: Tensor, points: Tensor, weights: Tensor, outlier: float) -> Tensor:
         """Robust error of the key points and unusualness of the pose, per frame."""
         body18 = to_body18(joints)
         scale = state.scale.exp()[:, None, None]
@@ -254,7 +262,7 @@ class BodyFitter:
             mean = (depth * weights).sum(1, keepdim=True) / weights.sum(1, keepdim=True).clamp_min(1e-6)
             residual = residual + (depth - mean).square()
         unit = (self.settings.noise * self._trunk * state.scale.detach().exp()[:, None]).square()
-        squared, bound = residual / unit, self.settings.outlier**2
+        squared, bound = residual / unit, outlier**2
         error = (weights * bound * squared / (bound + squared)).sum(1) / 2
         return error + unusualness(state.pose, self._usual, self._spread)
 
@@ -262,10 +270,11 @@ class BodyFitter:
         """Accelerations of the joints relative to the pelvis and of the place, turns, and changes of scale."""
         settings = self.settings
         places = joints[:, :NUM_JOINTS] + self._depthless_place(state)[:, None]
-        jerk = (places[2:] - 2 * places[1:-1] + places[:-2]) * fps**2 / settings.acceleration
-        turns = (local[1:] - local[:-1]) * fps / (settings.turn * 2**0.5)
+        bends = ((places[2:] - 2 * places[1:-1] + places[:-2]) * fps**2 / settings.acceleration).square().sum(-1)
+        turns = ((local[1:] - local[:-1]) * fps / (settings.turn * 2**0.5)).square().sum((-2, -1))
         zooms = (state.scale[1:] - state.scale[:-1]) * fps / settings.zoom
-        return (jerk.square().sum() + turns.square().sum() + zooms.square().sum()) / 2
+        sudden = sum(_pseudo_huber(squared, settings.sudden).sum() for squared in (bends, turns))
+        return (sudden + zooms.square().sum()) / 2
 
     @staticmethod
     def _depthless_place(state: _State) -> Tensor:
@@ -280,12 +289,17 @@ class BodyFitter:
         return BodyCoefficients.complete(state.shape, state.bones.exp(), pose, state.scale.exp(), state.translation)
 
 
+def _pseudo_huber(squared: Tensor, bound: float) -> Tensor:
+    """Squares as they are while they are small, linear from about `bound` squared on (Charbonnier et al., 1997)."""
+    return 2 * bound**2 * ((1 + squared / bound**2).sqrt() - 1)
+
+
 def _least_motion(cost: Tensor, places: Tensor) -> Tensor:
     """The start (T,) of every frame, of the sequence with the least cost (T, S) and motion of joints (T, S, J, 3)."""
     best, back = cost[0], []
     for number in range(1, len(cost)):
-        apart = (places[number][:, None] - places[number - 1][None]).square().sum(-1).mean(-1) / JOINT_STEP**2
-        total = best[None] + apart * places.shape[2]
+        apart = (places[number][:, None] - places[number - 1][None]).square().sum(-1) / JOINT_STEP**2
+        total = best[None] + _pseudo_huber(apart, 1.0).sum(-1)
         least, origin = total.min(1)
         best = cost[number] + least
         back.append(origin)
