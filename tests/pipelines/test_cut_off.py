@@ -41,6 +41,14 @@ def test_what_is_hidden_inside_the_photograph_is_not_made_up_but_for_the_trunk(w
     assert hidden.visibility[WRIST] == 0 and (hidden.visibility[HIPS] == 1).all()
 
 
+def test_a_wrist_whose_hand_the_border_cuts_off_is_continued(whole):
+    forearm = whole[WRIST] - whole[WRIST - 1]
+    assert forearm[1] > 10, "the arm hangs"
+    for share, found in ((0.3, 1), (0.7, 0)):
+        height = int(whole[WRIST, 1] + share * forearm[1])
+        assert continue_limbs(person(whole, [WRIST], height=height), whole).pose.visibility[WRIST] == found
+
+
 def test_a_whole_person_stays_as_is(whole):
     source = person(whole, height=300)
     found = continue_limbs(source, whole + 20).pose

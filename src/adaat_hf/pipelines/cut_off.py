@@ -23,7 +23,8 @@ BESIDE = 1.3
 
 
 def continue_limbs(person: SourcePerson, expected: np.ndarray) -> SourcePerson:
-    """Give limbs of which the photograph shows one end the other one too, where it lies beyond the border.
+    """Give limbs of which the photograph shows one end the other one too, where it lies beyond the border, or where hand or
+    foot do: detectors lose a wrist whose hand is cut off.
 
     Args:
         person ([`SourcePerson`]): A photograph and the points that it shows.
@@ -41,9 +42,11 @@ def continue_limbs(person: SourcePerson, expected: np.ndarray) -> SourcePerson:
                 continue
             # The fit does not meet the seen end exactly.
             offset = (points[known] - expected[known]).mean(0)
+            beyond = limb.beyond if far == limb.end and limb is not HEAD else 0.0
             for number in far:
                 place = expected[number] + offset
-                if limb is TRUNK or not inside_picture(place, *person.picture.shape[:2]):
+                tip = place + beyond * (place - points[known].mean(0))
+                if limb is TRUNK or not inside_picture(tip, *person.picture.shape[:2]):
                     points[number], visibility[number] = place, 1.0
     return replace(person, pose=replace(person.pose, points=points, visibility=visibility))
 
