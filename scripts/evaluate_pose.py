@@ -167,11 +167,11 @@ def follow(args: argparse.Namespace) -> dict[str, float]:
     for file in tqdm(files, desc="fitting bodies on cpu", unit="clip"):
         reader = VideoReader(file)
         track = track_body(reader, detector)
-        points, seen = torch.from_numpy(track.points), torch.from_numpy(track.visibility) > 0
-        motion = fitter.fit(points, seen.float(), float(reader.fps))
+        points, seen = torch.from_numpy(track.points), torch.from_numpy(track.visibility)
+        motion = fitter.fit(points, seen, float(reader.fps))
         body = to_body18(motion.points(fitter.model))
         trunk = (body[:, SHOULDERS].mean(1) - body[:, HIPS].mean(1)).norm(dim=-1).median() * motion.scale.median()
-        apart = (motion.project(fitter.model) - points).norm(dim=-1)[seen] / trunk
+        apart = (motion.project(fitter.model) - points).norm(dim=-1)[seen > 0] / trunk
         scores[file.stem] = float(apart.mean())
     return scores
 

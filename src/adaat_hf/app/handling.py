@@ -1,6 +1,7 @@
 """From a visitor's click to a result: progress, files that are cleaned up, and errors that a person understands."""
 
 import html
+import json
 import logging
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
@@ -57,7 +58,17 @@ def guarded(work: Callable[[TemporaryDirectory[str]], Iterator[Any]]) -> Iterato
 def progress_html(progress: Progress) -> str:
     """How far a run is: a sentence and a bar."""
     share = f" value='{progress.done}' max='{progress.total}'" if progress.total and progress.done else ""
-    return f"{status_html(progress)}<progress aria-label='progress'{share}></progress>"
+    return _with_bar(progress, share)
+
+
+def replace_progress(text: str, running: bool) -> str:
+    """JavaScript for the browser: a status that still is progress becomes `text`, with a bar if the run is `running`."""
+    instead = _with_bar(text) if running else status_html(text)
+    return f"""status => status?.includes("<progress") ? {json.dumps(instead)} : status"""
+
+
+def _with_bar(text: object, share: str = "") -> str:
+    return f"{status_html(text)}<progress aria-label='progress'{share}></progress>"
 
 
 def status_html(text: object) -> str:

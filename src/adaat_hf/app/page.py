@@ -1,6 +1,5 @@
 """Put the tabs together."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ from ..serving.limits import ServingLimits
 from ..serving.studio import Studio
 from .examples import example_rows
 from .faces import ReenactTab, TalkTab
-from .handling import status_html
+from .handling import replace_progress
 from .layout import Outputs, Tab
 from .persons import PersonTab, PoseTab
 
@@ -24,11 +23,6 @@ AdaAT (ACM MM 2022) animates one photograph: a driver's face, a voice, or somebo
 RULES = """**Use pictures and voices only of people who agreed to it.** Not for deception, or anything unlawful. Results are
 synthetic media and say so: a small label, and provenance metadata in the file. Uploads and results are deleted after
 {minutes:.0f} minutes. The bundled networks are small research demos, and look like it where a head turns far."""
-# What the browser makes of a status that still is progress: when Stop is pressed, and when a run ended without a result.
-STOPPING, STOPPED = (
-    f"""status => status?.includes("<progress") ? {json.dumps(text)} : status"""
-    for text in (f"{status_html('stopping')}<progress aria-label='progress'></progress>", status_html("stopped"))
-)
 CSS = """
 .adaat-status progress { width: 100%; height: 0.9rem }
 .adaat-status p { margin: 0 0 0.3rem }
@@ -69,10 +63,11 @@ def _connect(tab: Tab, parts: Outputs, gpu: Callable[[Any], Any] | None) -> None
         gpu(tab.run) if gpu else tab.run, parts.inputs, outputs, api_name=tab.api_name, trigger_mode="once",
         concurrency_id="networks", concurrency_limit=1, show_progress_on=parts.status,
     )  # fmt: skip
-    parts.stop.click(None, parts.status, parts.status, js=STOPPING, cancels=event, api_visibility="private")
+    stopping, stopped = replace_progress("stopping", running=True), replace_progress("stopped", running=False)
+    parts.stop.click(None, parts.status, parts.status, js=stopping, cancels=event, api_visibility="private")
     # "stopped" is said when the run has ended: progress that is on its way when Stop is pressed would overwrite it.
     for ended in (event.then, event.failure):
-        ended(None, parts.status, parts.status, js=STOPPED, api_visibility="private")
+        ended(None, parts.status, parts.status, js=stopped, api_visibility="private")
     rows = example_rows(tab.api_name, tab.studio)
     if rows:
         gr.Examples(rows, parts.examples, label="Examples", cache_examples=False)

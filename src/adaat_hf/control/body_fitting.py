@@ -270,11 +270,13 @@ class BodyFitter:
         """Accelerations of the joints relative to the pelvis and of the place, turns, and changes of scale."""
         settings = self.settings
         places = joints[:, :NUM_JOINTS] + self._depthless_place(state)[:, None]
-        bends = ((places[2:] - 2 * places[1:-1] + places[:-2]) * fps**2 / settings.acceleration).square().sum(-1)
+        accelerations = (
+            ((places[2:] - 2 * places[1:-1] + places[:-2]) * fps**2 / settings.acceleration).square().sum(-1)
+        )
         turns = ((local[1:] - local[:-1]) * fps / (settings.turn * 2**0.5)).square().sum((-2, -1))
         zooms = (state.scale[1:] - state.scale[:-1]) * fps / settings.zoom
-        sudden = sum(_pseudo_huber(squared, settings.sudden).sum() for squared in (bends, turns))
-        return (sudden + zooms.square().sum()) / 2
+        motion = sum(_pseudo_huber(squared, settings.sudden).sum() for squared in (accelerations, turns))
+        return (motion + zooms.square().sum()) / 2
 
     @staticmethod
     def _depthless_place(state: _State) -> Tensor:

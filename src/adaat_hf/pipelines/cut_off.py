@@ -41,11 +41,12 @@ def continue_limbs(person: SourcePerson, expected: np.ndarray) -> SourcePerson:
             if not known or shown[list(far)].any():
                 continue
             # The fit does not meet the seen end exactly.
-            offset = (points[known] - expected[known]).mean(0)
+            end = points[known].mean(0)
+            offset = end - expected[known].mean(0)
             beyond = limb.beyond if far == limb.end and limb is not HEAD else 0.0
             for number in far:
                 place = expected[number] + offset
-                tip = place + beyond * (place - points[known].mean(0))
+                tip = place + beyond * (place - end)
                 if limb is TRUNK or not inside_picture(tip, *person.picture.shape[:2]):
                     points[number], visibility[number] = place, 1.0
     return replace(person, pose=replace(person.pose, points=points, visibility=visibility))
