@@ -1,9 +1,8 @@
 """The `adaat` command as a user types it."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import PIL.Image
 import pytest
 import torch
 from conftest import draw_person
+from fresh_process import FreshProcess, run_fresh
 from sounds import tone, write_sound
 
 from adaat_hf import MotionTemplate, VideoReader
@@ -54,25 +54,14 @@ def test_a_stopped_command_leaves_no_half_file(photo, short_motion, tmp_path):
     long = short_motion.coefficients.frames(torch.zeros(5000, dtype=torch.long))
     replace(short_motion, coefficients=long).save(tmp_path / "long.safetensors")
     files = sorted(path.name for path in tmp_path.iterdir())
-    command = [
-        sys.executable,
-        "-m",
-        "adaat_hf.cli",
-        "reenact",
-        "--source",
-        str(photo),
-        "--crop-only",
-        "--device",
-        "cpu",
-    ]
-    command += ["--driving", str(tmp_path / "long.safetensors"), "-o", str(tmp_path / "out.mp4")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while not list(tmp_path.glob(".out.*.part.mp4")) and process.poll() is None:
-            time.sleep(0.2)
-        time.sleep(1)
-        process.send_signal(signal.SIGTERM)
-        _, printed = process.communicate(timeout=60)
-    assert process.returncode == 130 and "adaat: stopped" in printed
+    command = ["-m", "adaat_hf.cli", "reenact", "--source", photo, "--crop-only", "--device", "cpu"]
+    process = FreshProcess([*command, "--driving", tmp_path / "long.safetensors", "-o", tmp_path / "out.mp4"])
+    while not list(tmp_path.glob(".out.*.part.mp4")) and process.poll() is None:
+        time.sleep(0.2)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGTERM)
+    done = process.finish(60)
+    assert done.returncode == 130 and "adaat: stopped" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == files
 
 
@@ -253,9 +242,7 @@ def test_doctor(capsys):
 
 @pytest.mark.slow
 def test_the_installed_command_starts():
-    done = subprocess.run(
-        [sys.executable, "-m", "adaat_hf.cli", "--help"], capture_output=True, text=True, timeout=120
-    )
+    done = run_fresh(["-m", "adaat_hf.cli", "--help"])
     assert done.returncode == 0 and "reenact" in done.stdout
 
 

@@ -1,14 +1,13 @@
 """`make demo` without make: the script animates the astronaut, lets her talk, and says where the results are."""
 
 import math
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import PIL.Image
 import pytest
 from conftest import ROOT
+from fresh_process import run_fresh
 from sounds import lag
 
 from adaat_hf import VideoReader, demo_motion
@@ -23,10 +22,7 @@ def test_demo_animates_the_astronaut(tmp_path, astronaut, face_model):
     voice = load_sound(VOICE_SAMPLE)[: 2 * 16_000]
     encode_sound(voice, 16_000, str(tmp_path / "voice.wav"), "wav")
     options = ["--driving", every.save(tmp_path / "every.safetensors"), "--audio", tmp_path / "voice.wav"]
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "demo.py", "--output", str(tmp_path), *options],
-        capture_output=True, text=True, timeout=500, check=False,
-    )  # fmt: skip
+    done = run_fresh([ROOT / "scripts" / "demo.py", "--output", tmp_path, *options], timeout=500)
     assert done.returncode == 0, done.stderr
     video, sheet = tmp_path / "reenacted.mp4", tmp_path / "contact_sheet.jpg"
     assert str(video.resolve()) in done.stdout and str(sheet.resolve()) in done.stdout

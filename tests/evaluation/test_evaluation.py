@@ -4,13 +4,12 @@ import csv
 import json
 import math
 import os
-import subprocess
-import sys
 
 import numpy as np
 import PIL.Image
 import pytest
 from conftest import ROOT
+from fresh_process import run_fresh, run_two_fresh
 
 from adaat_hf.cli import main
 from adaat_hf.evaluation.evaluation import Evaluation, mean_of
@@ -133,22 +132,12 @@ def test_two_processes_find_the_same(folders, backbone, tmp_path):
     surroundings = {
         **os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "ACCELERATE_USE_CPU": "true",
     }  # fmt: skip
-    script = str(ROOT / "scripts" / "evaluate.py")
-    two = [
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--rdzv-backend",
-        "c10d",
-        "--rdzv-endpoint",
-        "localhost:0",
-    ]
-    for name, launcher in (("alone", []), ("together", two)):
-        command = [sys.executable, *launcher, script, *options(folders, backbone, tmp_path / name)]
-        done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert done.stdout.count("| painted |") == 1, "one process reports"
+    script = ROOT / "scripts" / "evaluate.py"
+    alone = [run_fresh([script, *options(folders, backbone, tmp_path / "alone")], surroundings)]
+    together = run_two_fresh([script, *options(folders, backbone, tmp_path / "together")], surroundings)
+    for processes in (alone, together):
+        assert [done.returncode for done in processes] == [0] * len(processes), processes[-1].stderr[-3000:]
+        assert sum(done.stdout.count("| painted |") for done in processes) == 1, "one process reports"
     for name in ("results.json", "clips.csv"):
         assert (tmp_path / "alone" / name).read_text() == (tmp_path / "together" / name).read_text()
 

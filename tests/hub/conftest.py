@@ -1,13 +1,12 @@
 """A loopback Hub, and fresh processes that use it: an in-process test cannot see missing imports."""
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import MODERN, tiny_config
+from fresh_process import run_fresh
 from loopback_hub import LoopbackHub
 
 from adaat_hf import AdaATGenerator, AdaATImageProcessor, FaceReenactmentPipeline
@@ -22,19 +21,19 @@ class Visitor:
 
     def run(self, code, **environment):
         """Status, lines and errors of a fresh Python process."""
-        return self._call([sys.executable, "-c", code], environment)
+        return self._call(["-c", code], environment)
 
     def adaat(self, *arguments, **environment):
         """The same of the command line."""
-        return self._call([sys.executable, "-m", "adaat_hf.cli", *map(str, arguments)], environment)
+        return self._call(["-m", "adaat_hf.cli", *arguments], environment)
 
-    def _call(self, command, environment):
+    def _call(self, arguments, environment):
         settings = {
             **os.environ, "HF_ENDPOINT": self.hub.address, "HF_HOME": str(self.home), "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0", **environment,
         }  # fmt: skip
         settings.pop("HF_TOKEN", None) if "HF_TOKEN" not in environment else None
-        done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300)
+        done = run_fresh(arguments, settings)
         return done.returncode, done.stdout.strip().splitlines(), done.stderr
 
 

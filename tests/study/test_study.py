@@ -4,15 +4,13 @@ import csv
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import ROOT
+from fresh_process import FreshProcess
 
 from adaat_hf import VideoWriter
 from adaat_hf.cli import main
@@ -88,13 +86,7 @@ def test_many_raters_at_once_lose_nothing(clips, tmp_path):
         "store = RatingStore(sys.argv[1], sys.argv[3])\n"
         "for n in range(40): store.rate(Rating(sys.argv[2], 'adaat', str(n), n % 5 + 1))"
     )
-    others = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(path), f"process {number}", clips.fingerprint],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        )
-        for number in range(4)
-    ]
+    others = [FreshProcess(["-c", program, path, f"process {number}", clips.fingerprint]) for number in range(4)]
 
     def rate(rater):
         for method, case in clips.order(rater):
@@ -102,7 +94,7 @@ def test_many_raters_at_once_lose_nothing(clips, tmp_path):
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(rate, [f"thread {number}" for number in range(32)]))
-    assert [process.wait(120) for process in others] == [0] * 4
+    assert [process.finish(120).returncode for process in others] == [0] * 4
     ratings = store.ratings()
     assert len(ratings) == 32 * 12 + 4 * 40
     assert {r.score for r in ratings if r.rater == "process 2" and r.case == "7"} == {3}

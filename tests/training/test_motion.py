@@ -3,8 +3,6 @@
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from fresh_process import run_fresh
 from safetensors.torch import save as save_tensors
 
 from adaat_hf import (
@@ -212,9 +211,7 @@ def test_the_scripts(talking_packs, tmp_path):
     config.write_text(yaml.safe_dump(values))
 
     def script(name, *options):
-        done = subprocess.run(
-            [sys.executable, ROOT / "scripts" / name, *map(str, options)], capture_output=True, text=True, check=False
-        )
+        done = run_fresh([ROOT / "scripts" / name, *options])
         assert done.returncode == 0, done.stderr
         return done.stdout
 

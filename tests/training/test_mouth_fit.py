@@ -1,8 +1,6 @@
 """scripts/fit_mouth_interior.py: a generator gets the mouth colours of a training set, and keeps all it knew."""
 
 import json
-import subprocess
-import sys
 from fractions import Fraction
 
 import cv2
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import MODERN, ROOT, tiny_config
+from fresh_process import run_fresh
 from safetensors.torch import save as save_tensors
 
 from adaat_hf import ARKIT_EXPRESSIONS, AdaATGenerator, FaceCoefficients
@@ -50,11 +49,11 @@ def speaker(face_model, tmp_path):
 def test_colours_between_the_lips_become_the_texture(speaker, tmp_path):
     generator = AdaATGenerator(tiny_config(**MODERN))
     generator.save_pretrained(tmp_path / "before" / "generator")
-    subprocess.run(
-        [sys.executable, ROOT / "scripts" / "fit_mouth_interior.py", "--generator", tmp_path / "before" / "generator"]
-        + ["--clips", speaker, "--output", tmp_path / "after"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    script = ROOT / "scripts" / "fit_mouth_interior.py"
+    done = run_fresh(
+        [script, "--generator", tmp_path / "before" / "generator", "--clips", speaker, "--output", tmp_path / "after"]
+    )
+    assert done.returncode == 0, done.stderr
     fitted = AdaATGenerator.from_pretrained(tmp_path / "after")
     kept = fitted.state_dict()
     texture = kept.pop("mouth.texture")

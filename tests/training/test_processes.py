@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from fresh_process import FreshProcess, run_fresh, run_two_fresh
 from safetensors.torch import load_file
 from tiny_training import arguments, person_arguments
 
@@ -19,7 +20,7 @@ from adaat_hf.training.records import read_rows
 
 
 pytestmark = pytest.mark.slow
-TRAIN = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config"]
+TRAIN = [str(ROOT / "scripts" / "train.py"), "--config"]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d",
        "--rdzv-endpoint", "localhost:0"]  # fmt: skip
 SURROUNDINGS = {
@@ -43,26 +44,25 @@ def settings(packs, backbone, tmp_path):
     return {name: value for name, value in made.items() if value is not None}
 
 
-def train(config, launcher=(), check=True):
-    command = [*launcher, *(TRAIN[1:] if launcher else TRAIN), str(config)]
-    done = subprocess.run(command, env=SURROUNDINGS, capture_output=True, text=True, timeout=300)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
+def train(config, launcher=()):
+    if launcher:
+        done = subprocess.run(
+            [*launcher, *TRAIN, config], env=SURROUNDINGS, capture_output=True, text=True, timeout=300
+        )
+    else:
+        done = run_fresh([*TRAIN, config], SURROUNDINGS)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
-def kill_after(config, checkpoints, folder, launcher=()):
+def kill_after(config, checkpoints, folder):
     """Start a run and kill it, with all its processes, some time after its n-th checkpoint."""
-    command = [*launcher, *(TRAIN[1:] if launcher else TRAIN), str(config)]
-    process = subprocess.Popen(
-        command, env=SURROUNDINGS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = FreshProcess([*TRAIN, config], SURROUNDINGS)
     deadline = time.monotonic() + 200
     while len(list(folder.glob("checkpoint-*/state.json"))) < checkpoints:
         assert time.monotonic() < deadline and process.poll() is None, "the run ended too early"
         time.sleep(0.01)
     time.sleep(np.random.default_rng().uniform(0, 0.4))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
 
 
 def weights(folder):
@@ -77,7 +77,7 @@ def assert_equal(first, second):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_killed_twice_and_continued_it_ends_with_the_same_weights(settings, tmp_path):
+def test_killed_and_continued_it_ends_with_the_same_weights(settings, tmp_path):
     """SIGKILL at a moment that chance chooses, with data workers, EMA, a schedule and the adversary."""
     settings |= {
         "max_steps": 24, "checkpoint_steps": 3, "num_workers": 2, "schedule": "cosine", "warmup_steps": 3,
@@ -85,8 +85,7 @@ def test_killed_twice_and_continued_it_ends_with_the_same_weights(settings, tmp_
     }  # fmt: skip
     train(write_config(tmp_path, "whole", **settings))
     config, folder = write_config(tmp_path, "killed", **settings), tmp_path / "killed"
-    kill_after(config, 2, folder)
-    kill_after(config, 5, folder)
+    kill_after(config, 3, folder)
     assert not (folder / "generator").exists()
     train(config)
     assert_equal(weights(tmp_path / "whole"), weights(folder))
@@ -115,10 +114,10 @@ if trainer.accelerator.is_main_process:
 
 @pytest.fixture
 def gradients(tmp_path):
-    def run(config, launcher):
+    def run(config, run_script):
         script, output = tmp_path / "gradients.py", tmp_path / f"{config.stem}.pt"
         script.write_text(GRADIENTS)
-        subprocess.run([*launcher, str(script), str(config), str(output)], env=SURROUNDINGS, check=True, timeout=200)
+        run_script([script, config, output], SURROUNDINGS)
         return torch.load(output, weights_only=True)
 
     return run
@@ -131,8 +130,8 @@ def test_gradients_of_two_processes_are_those_of_one(settings, task, gradients, 
     if task == "person":
         made = person_arguments(pairs, backbone, tmp_path, second_source=0.5, log_with="none", seed=3)
         settings = {name: value for name, value in made.to_dict().items() if value is not None}
-    one = gradients(write_config(tmp_path, "one", **{**settings, "batch_size": 4}), [sys.executable])
-    two = gradients(write_config(tmp_path, "two", **settings), TWO)
+    one = gradients(write_config(tmp_path, "one", **{**settings, "batch_size": 4}), run_fresh)
+    two = gradients(write_config(tmp_path, "two", **settings), run_two_fresh)
     assert len(one) == len(two) > 40
     for first, second in zip(one, two, strict=True):
         assert (first - second).norm() <= 1e-2 * first.norm() + 1e-7
@@ -157,7 +156,7 @@ def test_a_lost_process_ends_the_run_and_it_continues(settings, tmp_path):
     settings |= {"max_steps": 60, "checkpoint_steps": 2, "checkpoints_kept": 50}
     config, folder = write_config(tmp_path, "lost", **settings), tmp_path / "lost"
     process = subprocess.Popen(
-        [*TWO, *TRAIN[1:], str(config)], env=SURROUNDINGS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*TWO, *TRAIN, str(config)], env=SURROUNDINGS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 200
     while not list(folder.glob("checkpoint-*/state.json")):
@@ -177,13 +176,11 @@ def test_a_request_to_stop_saves_first(settings, tmp_path):
     """SIGTERM, as clusters send it before they take a machine back."""
     settings |= {"max_steps": 500, "checkpoint_steps": 400}
     config, folder = write_config(tmp_path, "asked", **settings), tmp_path / "asked"
-    process = subprocess.Popen(
-        [*TRAIN, str(config)], env=SURROUNDINGS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = FreshProcess([*TRAIN, config], SURROUNDINGS)
     while len(read_rows(folder / "metrics.jsonl")) < 2:
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=120) == 0
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.finish(120).returncode == 0
     (checkpoint,) = folder.glob("checkpoint-*")
     assert int(checkpoint.name.split("-")[1]) == read_rows(folder / "metrics.jsonl")[-1]["step"]

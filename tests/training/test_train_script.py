@@ -5,8 +5,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import PIL.Image
@@ -14,6 +12,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from fresh_process import run_fresh
 from loopback_hub import TOKEN, LoopbackHub
 from safetensors.torch import save
 from tiny_training import arguments
@@ -38,11 +37,11 @@ TASKS = {"face_reenactment": 68, "talking_face": 68, "pose_transfer": 18, "perso
 
 def run_script(name, preset, data, backbone, output, *more, check=True, **environment):
     command = [
-        sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(CONFIGS / f"{name}.yaml"), "--preset", preset, "--set", f"train_data=[{data}]", f"validation_data={data}", f"output_dir={output}",
+        ROOT / "scripts" / "train.py", "--config", str(CONFIGS / f"{name}.yaml"), "--preset", preset, "--set", f"train_data=[{data}]", f"validation_data={data}", f"output_dir={output}",
         "--set", f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", f"lpips_backbone={backbone / 'alexnet.safetensors'}", *more,
     ]  # fmt: skip
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300)
+    done = run_fresh(command, surroundings)
     assert not check or done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -276,12 +275,12 @@ def test_a_data_worker_that_dies_is_said_so(packs, backbone, tmp_path):
 def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp_path):
     """Different networks, the same data; a second call only reads what is there."""
     command = [
-        sys.executable, str(ROOT / "scripts" / "ablation.py"), "--config", str(CONFIGS / "ablation_face.yaml"), "--set", f"train_data=[{packs}]", f"validation_data={packs}", f"output_dir={tmp_path}", "max_steps=1",
+        ROOT / "scripts" / "ablation.py", "--config", str(CONFIGS / "ablation_face.yaml"), "--set", f"train_data=[{packs}]", f"validation_data={packs}", f"output_dir={tmp_path}", "max_steps=1",
         "batch_size=2", f"backbone=vgg16:{backbone / 'vgg16.safetensors'}", "exclude=[]",
         f"lpips_backbone={backbone / 'alexnet.safetensors'}", "log_with=none", "model.feature_channels=16",
         "model.encoder_channels=[4,6,8]",
     ]  # fmt: skip
-    texts = [subprocess.run(command, capture_output=True, text=True, check=True, timeout=400).stdout for _ in range(2)]
+    texts = [run_fresh(command).stdout for _ in range(2)]
     rows = (tmp_path / "ablation.md").read_text().splitlines()
     assert rows[0].startswith("| 64x64 px, 1 steps") and "| copy source |" in rows[2]
     names = [row.split("|")[1].strip() for row in rows[3:]]
@@ -298,9 +297,9 @@ def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp
 
 @pytest.mark.slow
 def test_the_training_benchmark_compares_with_the_released_loop(tmp_path):
-    command = [sys.executable, str(ROOT / "scripts" / "benchmark_training.py"), "--size", "64", "--batch-size", "2"]
-    short = ["--steps", "1", "--warmup", "0", "--device", "cpu", "--json", str(tmp_path / "speed.json")]
-    done = subprocess.run([*command, *short], capture_output=True, text=True, timeout=400)
+    command = [ROOT / "scripts" / "benchmark_training.py", "--size", "64", "--batch-size", "2"]
+    short = ["--steps", "1", "--warmup", "0", "--device", "cpu", "--json", tmp_path / "speed.json"]
+    done = run_fresh([*command, *short], timeout=400)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = json.loads((tmp_path / "speed.json").read_text())
     assert list(rows) == ["released loop", "ours, float32", "ours, bf16"]
