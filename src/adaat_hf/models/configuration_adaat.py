@@ -95,6 +95,11 @@ class AdaATConfig(PreTrainedConfig):
         return 11 if self.prewarp_kind == "limbs" else 6
 
     @property
+    def moves_limbs(self) -> bool:
+        """Whether sources are bent limb by limb ([`move_limbs`])."""
+        return self.prewarp and self.prewarp_kind == "limbs"
+
+    @property
     def size_divisor(self) -> int:
         """Pictures must be multiples of this in height and width."""
         return 2 ** (len(self.encoder_channels) - 1)

@@ -1,5 +1,6 @@
-"""Take a photographed body apart into layers: its arms, and what is behind them."""
+"""Take a photographed body apart into layers: its silhouette, its arms, and what is behind them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 
 from .inpainting import fill, grow
 from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, hidden_distance, limb_frames, picture_positions
+from .silhouette import find_silhouettes
 
 
 # What place and colour say about a pixel, as logits: the first falls from an arm's axis outwards and is 0 at this distance,
@@ -31,10 +33,12 @@ class SourceLayers:
         filled (`Tensor` of shape (B, 3, H, W)): What the picture would be without its arms, filled from around them.
         arms (`Tensor` of shape (B, A, H, W)): How far each pixel belongs to each part that lies in front, in [0, 1], in the
             order of [`front_parts`].
+        body (`Tensor` of shape (B, 1, H, W)): The silhouette ([`find_silhouettes`]).
     """
 
     filled: Tensor
     arms: Tensor
+    body: Tensor
 
     def behind(self, picture: Tensor, moving: Tensor) -> Tensor:
         """The picture (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
@@ -46,12 +50,19 @@ class SourceLayers:
         """The layers of these pictures, again and again, for a batch of `count`."""
         own = len(self.filled)
         if own == 1:
-            return SourceLayers(*(value.expand(count, -1, -1, -1) for value in (self.filled, self.arms)))
-        return SourceLayers(*(value.repeat(count // own, 1, 1, 1) for value in (self.filled, self.arms)))
+            return self._each(lambda value: value.expand(count, -1, -1, -1))
+        return self._each(lambda value: value.repeat(count // own, 1, 1, 1))
 
     def to(self, device: torch.device) -> "SourceLayers":
         """The same on another device."""
-        return SourceLayers(self.filled.to(device), self.arms.to(device))
+        return self._each(lambda value: value.to(device))
+
+    def only(self, number: int) -> "SourceLayers":
+        """One of the pictures alone."""
+        return self._each(lambda value: value[[number]])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "SourceLayers":
+        return SourceLayers(change(self.filled), change(self.arms), change(self.body))
 
 
 def front_parts(limbs: tuple[Limb, ...]) -> list[int]:
@@ -82,7 +93,8 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     arms = F.avg_pool2d(arms, 3, 1, 1, count_include_pad=False)
     wide = 2 * round(height * RIM) + 1
     rim = F.max_pool2d(arms.amax(1, keepdim=True), wide, 1, wide // 2)
-    return SourceLayers(grow(picture, 1 - rim, round(height * RINGS)), arms)
+    body = find_silhouettes(picture, axes, limbs)
+    return SourceLayers(grow(picture, 1 - rim, round(height * RINGS)), arms, body)
 
 
 def _difference_from_axis(

@@ -24,14 +24,19 @@ from .limbs import (
 
 # Parts are mixed by their distance; the closer one wins where they differ by more than about a fifth of a radius.
 SHARPNESS = 14.0
-# The source's body is erased with this much margin, so that its outline does not stay in the background.
+# The source's body is erased up to this many radii, as far as its silhouette reaches, with a rim (in heights of the picture), so
+# that its outline does not stay in the background.
 ERASE_MARGIN = 1.75
+ERASED_RIM = 0.01
+# Parts reach up to this many radii sideways and at their ends, as far as the silhouette does.
+PART_MARGINS = 1.6, 1.25
 # What the body's own colours count where a hole behind it is filled; more than nothing, as it may fill the picture.
 BODY_WEIGHT = 0.01
 # Coverage is corrected by the network in logits, which it must be able to overrule.
 LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
 STILL = 0.03
+LEAST_PRESENCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -67,28 +72,27 @@ def compose(parts: Tensor, background: Tensor, coverage: Tensor, correction: Ten
 @dataclass(frozen=True)
 class PreparedSources:
     """
-    What is made once for all frames of a clip, so that the background stands still.
+    What is made once of the sources of many pictures.
 
     Args:
-        background (`Tensor` of shape (1, 3, H, W)): The first source without its body.
-        erased (`Tensor` of shape (1, 1, H, W)): Where the body was taken away, in [0, 1].
         layers ([`SourceLayers`]): The S sources taken apart.
+        background (`Tensor` of shape (1, 3, H, W), *optional*): The first source without its body, for a clip, whose background
+            stands still; by default it is made for every pose.
+        erased (`Tensor` of shape (1, 1, H, W), *optional*): Where the body was taken away, in [0, 1].
     """
 
-    background: Tensor
-    erased: Tensor
     layers: SourceLayers
+    background: Tensor | None = None
+    erased: Tensor | None = None
 
     def source(self, number: int) -> "PreparedSources":
         """One of the sources alone."""
-        layers = SourceLayers(self.layers.filled[[number]], self.layers.arms[[number]])
-        return PreparedSources(self.background, self.erased, layers)
+        return PreparedSources(self.layers.only(number), self.background, self.erased)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "PreparedSources":
         """The same on another device, in another type; layers stay in float32, in which limbs are moved."""
-        return PreparedSources(
-            self.background.to(device, dtype), self.erased.to(device, dtype), self.layers.to(device)
-        )
+        still = (None if value is None else value.to(device, dtype) for value in (self.background, self.erased))
+        return PreparedSources(self.layers.to(device), *still)
 
 
 def prepare_sources(
@@ -99,6 +103,8 @@ def prepare_sources(
     driving_visibility: Tensor | None = None,
 ) -> PreparedSources:
     """Prepare the sources of a clip: limbs that move in any of its frames are taken out of the background, others stay.
+
+    For poses that are no clip, see [`prepare_layers`].
 
     Args:
         sources (`Tensor` of shape (S, 3, H, W)): Pictures of one subject; the background is the first one's.
@@ -112,19 +118,39 @@ def prepare_sources(
     first = limb_axes(
         source_keypoints[:1], None if source_visibility is None else source_visibility[:1], aspect, limbs
     )
-    behind, erased = _without_body(sources[:1], first, _moving(first, there).amax(0, keepdim=True), limbs)
-    layers = take_apart(sources.float(), limb_axes(source_keypoints, source_visibility, aspect, limbs), limbs)
-    return PreparedSources(behind, erased, layers).to(sources.device, sources.dtype)
+    layers = prepare_layers(sources, source_keypoints, source_visibility).layers
+    moving = _moving(first, there).amax(0, keepdim=True)
+    behind, erased = _without_body(sources[:1], first, layers.body[:1], moving, limbs)
+    return PreparedSources(layers, behind, erased).to(sources.device, sources.dtype)
 
 
-def _without_body(source: Tensor, axes: LimbAxes, moving: Tensor, limbs: tuple[Limb, ...]) -> tuple[Tensor, Tensor]:
-    """The picture (B, 3, H, W) without its moving (B, L) limbs, and where they were taken away (B, 1, H, W); float32."""
+def prepare_layers(
+    sources: Tensor, source_keypoints: Tensor, source_visibility: Tensor | None = None
+) -> PreparedSources:
+    """Take the sources of any poses apart, once; arguments as of [`prepare_sources`]."""
+    aspect = (sources.shape[3] - 1) / (sources.shape[2] - 1)
+    limbs = LIMBS[source_keypoints.shape[1]]
+    axes = limb_axes(source_keypoints, source_visibility, aspect, limbs)
+    return PreparedSources(take_apart(sources.float(), axes, limbs))
+
+
+def _without_body(
+    source: Tensor, axes: LimbAxes, silhouette: Tensor, moving: Tensor, limbs: tuple[Limb, ...]
+) -> tuple[Tensor, Tensor]:
+    """The picture (B, 3, H, W) without its moving (B, L) limbs, and where they were taken away (B, 1, H, W); float32.
+
+    Limbs are taken out as far as the silhouette (B, 1, H, W) and a rim around it reach, and in any case within their capsules.
+    """
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
-    distance = limb_distance(axes, limbs, height, width, aspect, ERASE_MARGIN)
+    wide = 2 * round(height * ERASED_RIM) + 1
+    outline = F.max_pool2d(silhouette, wide, 1, wide // 2).flatten(1)[:, None]
+    around, within = (limb_distance(axes, limbs, height, width, aspect, margin) for margin in (ERASE_MARGIN, 1.0))
     erased, body = (
-        joined_coverage(distance, weight).unflatten(1, (height, width))[:, None]
-        for weight in (moving[..., None], None)
+        torch.maximum(joined_coverage(around, weight * outline), joined_coverage(within, weight)).unflatten(
+            1, (height, width)
+        )[:, None]
+        for weight in (moving[..., None], torch.ones_like(moving)[..., None])
     )
     # A trunk that stays must not run into the place of an arm that leaves.
     background = inpaint(source.float(), 1 - (1 - BODY_WEIGHT) * body)
@@ -142,8 +168,8 @@ def move_limbs(
     """Move the parts of the body in `source` to the driving pose.
 
     Each part is a capsule around a limb that turns, shifts and stretches along its axis, so that hands, feet and clothes
-    go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018). Arms are told from what is behind them
-    ([`take_apart`]). Where the body was, the background is
+    go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018); it ends where the photographed body does
+    ([`find_silhouettes`]). Arms are told from what is behind them ([`take_apart`]). Where the body was, the background is
     copied from its surroundings; where a part is seen in one of the poses only, it is left out.
 
     Args:
@@ -163,21 +189,30 @@ def move_limbs(
     places = _source_places(position, here, there)
     ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
     hidden = hidden_distance(here.seen * there.seen)
-    share = torch.softmax(SHARPNESS * (ranks - distance) - hidden, 1)
     moving = _moving(here, there)
-    if prepared is None:
-        layers = take_apart(source.float(), here, limbs)
-        behind, erased = _without_body(source, here, moving, limbs)
+    layers = prepared.layers.expand(len(source)) if prepared else take_apart(source.float(), here, limbs)
+    if prepared is None or prepared.background is None or prepared.erased is None:
+        behind, erased = _without_body(source, here, layers.body, moving, limbs)
     else:
-        layers = prepared.layers.expand(len(source))
         behind, erased = (value.expand(len(source), -1, -1, -1) for value in (prepared.background, prepared.erased))
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
     presence = _presence(layers, grids, moving, limbs)
-    coverage = joined_coverage(distance + hidden, presence).unflatten(1, (height, width))[:, None]
+    share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
+    reach = _reach(position, distance, there, limbs)
+    coverage = joined_coverage(reach + hidden, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
-    parts = _sample_parts(source.float(), behind_arms, grids, share * presence, limbs)
+    parts = _sample_parts(source.float(), behind_arms, grids, share, limbs)
     return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
+
+
+def _reach(position: Tensor, distance: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+    """Distances (B, L, P) of positions (B, L, P, 2) in the limbs' frames, from distances in radii, in units of how far parts may
+    reach."""
+    radius = torch.tensor([limb.radius for limb in limbs], device=distance.device) * there.thickness
+    sideways = position[..., 1] / radius[..., None]
+    past = (distance.square() - sideways.square()).clamp_min(0).sqrt()
+    return torch.hypot(sideways / PART_MARGINS[0], past / PART_MARGINS[1])
 
 
 def _source_places(position: Tensor, here: LimbAxes, there: LimbAxes) -> Tensor:
@@ -202,18 +237,20 @@ def _moving(here: LimbAxes, there: LimbAxes) -> Tensor:
 
 
 def _presence(layers: SourceLayers, grids: Tensor, moving: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
-    """How far each limb has pixels of its own after its move (B, L, P): arms that move (B, L) leave behind what is not theirs;
-    parts behind them are filled in and count fully."""
+    """How far each limb has pixels of its own after its move (B, L, P): those of the silhouette; arms that move (B, L) also leave
+    behind what is not theirs, and those beside them what goes with them. Parts behind arms are filled in."""
     front = front_parts(limbs)
+    moved = layers.arms * moving[:, front, None, None]
     presence = []
     for number in range(len(limbs)):
+        own = layers.body
         if number in front:
-            own = layers.arms[:, [front.index(number)]]
-            moved = F.grid_sample(own, grids[:, number], padding_mode="border", align_corners=True)
-            moved = 1 - moving[:, number, None, None, None] * (1 - moved)
-        else:
-            moved = torch.ones_like(grids[:, number, None, :, :, 0])
-        presence.append(moved.flatten(1))
+            index = front.index(number)
+            others = [other for other in range(len(front)) if other != index]
+            lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, number, None, None, None])
+            own = own * (1 - lost * (1 - layers.arms[:, [index]]))
+        sampled = F.grid_sample(own, grids[:, number], padding_mode="border", align_corners=True)
+        presence.append(sampled.flatten(1))
     return torch.stack(presence, 1)
 
 
@@ -231,4 +268,4 @@ def _sample_parts(
     return total
 
 
-__all__ = ["MovedBody", "PreparedSources", "compose", "move_limbs", "prepare_sources"]
+__all__ = ["MovedBody", "PreparedSources", "compose", "move_limbs", "prepare_layers", "prepare_sources"]

@@ -180,7 +180,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         self.to_picture = start_constant(to_picture) if config.prewarp else to_picture
         if config.blend_mask:
             self.blend_head = MaskHead(widths[0], INITIAL_PAINTED_PREFERENCE[config.prewarp_kind])
-        if config.prewarp and config.prewarp_kind == "limbs":
+        if config.moves_limbs:
             self.outline_head = MaskHead(widths[0])
         if config.mouth_interior:
             self.mouth = MouthInterior()
@@ -213,7 +213,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
             driving_visibility (`Tensor` of shape (B, K), *optional*): The same for the driving points.
             output_features (`bool`, *optional*, defaults to `False`): Also return the maps around the first alignment.
             prepared ([`PreparedSources`], *optional*): With `config.prewarp_kind == "limbs"`, what was made once of the sources,
-                which are then the same in the whole batch (see [`prepare_sources`]); by default it is made for every pose.
+                which are then the same in the whole batch (see [`prepare_sources`], [`prepare_layers`]); by default it is made for every
+                pose.
 
         Raises:
             ValueError: if the picture's size, the number of pictures or of key points does not fit the configuration.
@@ -305,7 +306,7 @@ class AdaATGenerator(AdaATPreTrainedModel):
         """Move the pixels of sources (B * S, 3, H, W) to the driving pose; all stand before the first one's background."""
         if not self.config.prewarp:
             return self.prewarped(source, (), count)
-        if self.config.prewarp_kind == "limbs":
+        if self.config.moves_limbs:
             moved = move_limbs(source, pose.here, pose.there, pose.seen_here, pose.seen_there, prepared)
             behind = moved.background[::count].repeat_interleave(count, 0)
             return self.prewarped(source, (moved.parts, behind, moved.driving_coverage, moved.source_coverage), count)

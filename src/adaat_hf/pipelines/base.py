@@ -27,7 +27,7 @@ from ..inference.graph_networks import open_network
 from ..inference.graph_painter import GraphPainter
 from ..inference.painter import Painter, PaintingOptions, open_painter
 from ..inference.runtimes import RUNTIMES
-from ..models.limb_warp import PreparedSources
+from ..models.limb_warp import PreparedSources, prepare_layers
 from ..models.modeling_adaat import AdaATGenerator, AdaATGeneratorOutput
 from ..models.modeling_landmarker import AdaATLandmarker
 from ..processing.image_processing_adaat import OUTPUT_TYPES, to_uint8
@@ -260,6 +260,8 @@ class AdaATPipeline(DiffusionPipeline):
             source, source_keypoints = source[None], source_keypoints[None]
             source_visibility = None if source_visibility is None else source_visibility[None]
         painter, subject = self.read_subject(source, source_keypoints, source_visibility)
+        if prepared is None and self.generator.config.moves_limbs:
+            prepared = prepare_layers(source, source_keypoints, source_visibility)
         ready = None if prepared is None else prepared.to(device, dtype)
         height, width = source.shape[2:]
         size = batch_size or poses_at_once(self.generator.config, height, width, dtype, device, len(source))

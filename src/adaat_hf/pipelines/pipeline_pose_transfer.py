@@ -75,7 +75,7 @@ class PoseTransferPipeline(PersonPipeline):
         """Raise `ValueError` for a generator of other key points, or one that does not move limbs: then there is neither a
         still background nor detail of the photograph."""
         PersonPipeline.check_generator(generator)
-        if not generator.config.prewarp or generator.config.prewarp_kind != "limbs":
+        if not generator.config.moves_limbs:
             raise ValueError(
                 f"The generator has prewarp={generator.config.prewarp} and prewarp_kind={generator.config.prewarp_kind!r},"
                 " expected one that moves limbs (prewarp=True, prewarp_kind='limbs')."

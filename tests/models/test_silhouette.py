@@ -1,0 +1,93 @@
+"""Bodies are told from what is behind them, however wide their clothes are, and keep their outline when they move."""
+
+import pytest
+import torch
+
+from adaat_hf.models.limb_warp import move_limbs, prepare_layers
+from adaat_hf.models.limbs import LIMBS, body_coverage, limb_axes
+from adaat_hf.models.silhouette import find_silhouettes
+
+
+HEIGHT, WIDTH = 192, 128
+ASPECT = (WIDTH - 1) / (HEIGHT - 1)
+WALL, DRESS, SKIN = (0.75, 0.8, 0.7), (0.6, 0.1, 0.2), (0.85, 0.6, 0.5)
+
+
+@pytest.fixture
+def dressed(standing_pose):
+    """Somebody slender in a wide skirt before a wall: picture (1, 3, H, W), points (1, 18, 2)
+    in [-1, 1], and where the body is (H, W)."""
+    points = torch.from_numpy(standing_pose).float() * 2 - 1
+    around = body_coverage(points[None], None, HEIGHT, WIDTH, 0.65)[0, 0] > 0.5
+    pixels = torch.from_numpy(standing_pose).float() * torch.tensor([WIDTH - 1.0, HEIGHT - 1.0])
+    top, bottom = pixels[[8, 11], 1].mean(), pixels[[9, 12], 1].mean()
+    y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+    width = 14 + 16 * (y - top) / (bottom - top)
+    skirt = (y > top - 4) & (y < bottom) & ((x - pixels[[8, 11], 0].mean()).abs() < width)
+    picture = torch.tensor(WALL).view(3, 1, 1).expand(3, HEIGHT, WIDTH).clone()
+    picture[:, around] = torch.tensor(SKIN)[:, None]
+    picture[:, skirt] = torch.tensor(DRESS)[:, None]
+    noise = 0.02 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    return (picture + noise).clamp(0, 1)[None], points[None], around | skirt
+
+
+def overlap(found, wanted):
+    return ((found & wanted).sum() / (found | wanted).sum()).item()
+
+
+def test_the_silhouette_is_the_body_with_its_skirt(dressed):
+    picture, points, body = dressed
+    capsules = body_coverage(points, None, HEIGHT, WIDTH)[0, 0] > 0.5
+    found = find_silhouettes(picture, limb_axes(points, None, ASPECT, LIMBS[18]), LIMBS[18])
+    assert found.shape == (1, 1, HEIGHT, WIDTH) and set(found.unique().tolist()) == {0.0, 1.0}
+    assert overlap(found[0, 0] > 0.5, body) > 0.95 > 0.8 > overlap(capsules, body)
+
+
+def test_it_is_the_same_every_time_and_whatever_else_is_in_the_batch(dressed):
+    picture, points, _ = dressed
+    axes = limb_axes(points.expand(2, -1, -1), None, ASPECT, LIMBS[18])
+    both = find_silhouettes(torch.cat([picture, picture.flip(1)]), axes, LIMBS[18])
+    torch.testing.assert_close(
+        both[:1], find_silhouettes(picture, limb_axes(points, None, ASPECT, LIMBS[18]), LIMBS[18])
+    )
+
+
+def test_large_pictures_have_the_same_silhouette(dressed):
+    picture, points, body = dressed
+    large = torch.nn.functional.interpolate(picture, scale_factor=4, mode="nearest")
+    aspect = (4 * WIDTH - 1) / (4 * HEIGHT - 1)
+    found = find_silhouettes(large, limb_axes(points, None, aspect, LIMBS[18]), LIMBS[18])[0, 0] > 0.5
+    assert overlap(found, body.repeat_interleave(4, 0).repeat_interleave(4, 1)) > 0.93
+
+
+def test_nobody_and_a_picture_full_of_body_are_no_error(dressed):
+    picture, points, _ = dressed
+    nobody = limb_axes(points, torch.zeros(1, 18), ASPECT, LIMBS[18])
+    assert not find_silhouettes(picture, nobody, LIMBS[18]).any()
+    inside = limb_axes(points * 40, None, ASPECT, LIMBS[18])
+    assert find_silhouettes(picture, inside, LIMBS[18]).shape == (1, 1, HEIGHT, WIDTH)
+
+
+def test_a_skirt_goes_with_the_body_and_the_wall_does_not(dressed):
+    """Everything moves to the right: what is painted is the whole skirt, and nothing of the wall beside the legs."""
+    picture, points, body = dressed
+    moved = move_limbs(picture, points, points + torch.tensor([0.2, 0.0]))
+    shift = round(0.2 * (WIDTH - 1) / 2)
+    wanted = torch.zeros_like(body)
+    wanted[:, shift:] = body[:, :-shift]
+    assert overlap(moved.driving_coverage[0, 0] > 0.5, wanted) > 0.93
+    result = moved.composed()[0]
+    right = torch.where(wanted, picture[0].roll(shift, 2), torch.tensor(WALL).view(3, 1, 1))
+    assert (result - right).abs().mean() < 0.02
+    assert (result[:, body & ~wanted] - torch.tensor(WALL)[:, None]).abs().mean() < 0.05, "no ghost where it was"
+
+
+def test_layers_made_once_paint_the_same(dressed):
+    picture, points, _ = dressed
+    driving = points + torch.tensor([[[0.2, 0.0]], [[-0.1, 0.05]]])
+    one = move_limbs(picture.expand(2, -1, -1, -1), points.expand(2, -1, -1), driving)
+    again = move_limbs(
+        picture.expand(2, -1, -1, -1), points.expand(2, -1, -1), driving, prepared=prepare_layers(picture, points)
+    )
+    torch.testing.assert_close(again.composed(), one.composed())
+    torch.testing.assert_close(again.background, one.background)
