@@ -1,5 +1,7 @@
 """What paints is chosen as asked for, follows changed weights, and goes back to 32 bits where 16 fail."""
 
+from functools import partialmethod
+
 import pytest
 import torch
 
@@ -65,9 +67,20 @@ def test_other_runtimes_paint_on_the_cpu_only(tiny_generator):
 
 
 @pytest.mark.slow
-def test_compiled(pipe):
+def test_compiled(pipe, monkeypatch):
+    """All parts become graphs; the machine code that Inductor makes of them would take a minute."""
+    graphs = []
+
+    def kept(graph, example):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend=kept, fullgraph=True)
+    )
     plain = painted(pipe)
     torch.testing.assert_close(painted(pipe.optimize("torch", compile=True)), plain, atol=1e-4, rtol=0)
+    assert len(graphs) >= 5
 
 
 def test_sixteen_bits_where_they_are_asked_for(pipe):
