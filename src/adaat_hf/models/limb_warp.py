@@ -10,6 +10,7 @@ from .inpainting import inpaint
 from .limb_layers import SourceLayers, front_parts, take_apart
 from .limbs import (
     LIMBS,
+    SOFTNESS,
     Limb,
     LimbAxes,
     axis_directions,
@@ -37,6 +38,8 @@ LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
 STILL = 0.03
 LEAST_PRESENCE = 1e-4
+# A part that lies behind an arm is continued behind it up to this many radii.
+BESIDE = 1.1
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ def move_limbs(
     else:
         behind, erased = (value.expand(len(source), -1, -1, -1) for value in (prepared.background, prepared.erased))
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
-    presence = _presence(layers, grids, moving, limbs)
+    presence = _presence(layers, grids, moving, distance, limbs)
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
     reach = _reach(position, distance, there, limbs)
     coverage = joined_coverage(reach + hidden, presence).unflatten(1, (height, width))[:, None]
@@ -236,21 +239,30 @@ def _moving(here: LimbAxes, there: LimbAxes) -> Tensor:
     return torch.maximum(moved, 1 - there.seen)
 
 
-def _presence(layers: SourceLayers, grids: Tensor, moving: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+def _presence(
+    layers: SourceLayers, grids: Tensor, moving: Tensor, distance: Tensor, limbs: tuple[Limb, ...]
+) -> Tensor:
     """How far each limb has pixels of its own after its move (B, L, P): those of the silhouette; arms that move (B, L) also leave
-    behind what is not theirs, and those beside them what goes with them. Parts behind arms are filled in."""
+    behind what is not theirs, and those beside them what goes with them. Parts behind arms are filled in, but no farther than
+    their capsules reach, by distances (B, L, P) in radii: there a hanging arm lies beside the trunk."""
     front = front_parts(limbs)
     moved = layers.arms * moving[:, front, None, None]
+    beyond = torch.sigmoid((distance - BESIDE) / SOFTNESS)
     presence = []
     for number in range(len(limbs)):
-        own = layers.body
         if number in front:
             index = front.index(number)
             others = [other for other in range(len(front)) if other != index]
             lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, number, None, None, None])
-            own = own * (1 - lost * (1 - layers.arms[:, [index]]))
-        sampled = F.grid_sample(own, grids[:, number], padding_mode="border", align_corners=True)
-        presence.append(sampled.flatten(1))
+            lost = lost * (1 - layers.arms[:, [index]])
+            share = torch.ones_like(beyond[:, number])
+        else:
+            lost, share = moved.amax(1, keepdim=True), beyond[:, number]
+        both = torch.cat([layers.body, lost.expand_as(layers.body)], 1)
+        body, lost = (
+            F.grid_sample(both, grids[:, number], padding_mode="border", align_corners=True).flatten(2).unbind(1)
+        )
+        presence.append(body * (1 - share * lost))
     return torch.stack(presence, 1)
 
 
