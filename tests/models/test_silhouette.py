@@ -82,6 +82,34 @@ def test_a_skirt_goes_with_the_body_and_the_wall_does_not(dressed):
     assert (result[:, body & ~wanted] - torch.tensor(WALL)[:, None]).abs().mean() < 0.05, "no ghost where it was"
 
 
+def test_a_trunk_does_not_grow_wide_where_arms_hung_beside_it(dressed):
+    """Both arms are raised: where the forearms hung beyond the trunk's capsule, there is wall."""
+    picture, points, body = dressed
+    driving = points.clone()
+    for shoulder, side in ((2, -1), (5, 1)):
+        for number, joint in enumerate((shoulder + 1, shoulder + 2), 1):
+            driving[0, joint] = points[0, shoulder] + torch.tensor([0.28 * side * number, 0.0])
+    moved = move_limbs(picture, points, driving)
+    kept = body_coverage(driving, None, HEIGHT, WIDTH, 1.2)[0, 0] < 0.5
+    hung = body & kept & (find_distance(points, [3, 4, 6, 7]) < 5)
+    assert hung.sum() > 40
+    assert moved.driving_coverage[0, 0][hung].mean() < 0.3
+    assert (moved.composed()[0][:, hung] - torch.tensor(WALL)[:, None]).abs().mean() < 0.08
+
+
+def find_distance(points, joints):
+    """Distance of all pixels from the lines between pairs of joints."""
+    pixels = (points[0] + 1) / 2 * torch.tensor([WIDTH - 1.0, HEIGHT - 1.0])
+    y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+    grid = torch.stack([x, y], -1).float()
+    lines = [
+        torch.lerp(pixels[a], pixels[b], share)
+        for a, b in zip(joints[::2], joints[1::2], strict=True)
+        for share in torch.linspace(0, 1, 30)
+    ]
+    return torch.stack([(grid - point).norm(dim=-1) for point in lines]).amin(0)
+
+
 def test_layers_made_once_paint_the_same(dressed):
     picture, points, _ = dressed
     driving = points + torch.tensor([[[0.2, 0.0]], [[-0.1, 0.05]]])

@@ -40,7 +40,7 @@ def find_silhouettes(pictures: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) 
         (cv2.GC_FGD, near < CERTAIN),
     ):
         hints[where.cpu().numpy()] = hint
-    colours = (pictures.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    colours = (pictures.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
     with ThreadPoolExecutor(min(len(colours), os.cpu_count() or 1)) as pool:
         found = list(pool.map(_cut, colours, hints.reshape(-1, height, width)))
     return torch.from_numpy(np.stack(found)).to(pictures.device)[:, None]
@@ -58,11 +58,12 @@ def _cut(picture: np.ndarray, hints: np.ndarray) -> np.ndarray:
         picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
         hints = cv2.resize(hints, small, interpolation=cv2.INTER_NEAREST)
     hints = hints.copy()
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    behind, body = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(np.ascontiguousarray(picture), hints, None, *models, ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    body = (hints % 2).astype(np.float32)
-    return cv2.resize(body, size, interpolation=cv2.INTER_LINEAR) if zoom < 1 else body
+    everywhere = (0, 0, 0, 0)
+    cv2.grabCut(picture, hints, everywhere, behind, body, ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    found = (hints % 2).astype(np.float32)
+    return cv2.resize(found, size, interpolation=cv2.INTER_LINEAR) if zoom < 1 else found
 
 
 __all__ = ["find_silhouettes"]
