@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--landmarker", default="bundled/face", help="finds the clips' landmarks")
     parser.add_argument("--only", nargs="*", help="names of the figures to draw (all)")
     args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
     logging.disable_progress_bar()
     networks = dict(item.partition("=")[::2] for item in args.ablation)
     figures = {

@@ -28,7 +28,7 @@ SHARPNESS = 14.0
 # The source's body is erased up to this many radii, as far as its silhouette reaches, with a rim (in heights of the picture), so
 # that its outline does not stay in the background.
 ERASE_MARGIN = 1.75
-ERASED_RIM = 0.01
+ERASED_RIM = 0.024
 # Parts reach up to this many radii sideways and at their ends, as far as the silhouette does.
 PART_MARGINS = 1.6, 1.25
 # What the body's own colours count where a hole behind it is filled; more than nothing, as it may fill the picture.
@@ -147,7 +147,10 @@ def _without_body(
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
     wide = 2 * round(height * ERASED_RIM) + 1
-    outline = F.max_pool2d(silhouette, wide, 1, wide // 2).flatten(1)[:, None]
+    grown = F.max_pool2d(silhouette, wide, 1, wide // 2)
+    # A soft edge, within the rim: what is filled in may be a little brighter or darker than its surroundings.
+    soft = wide // 4
+    outline = F.avg_pool2d(grown, 2 * soft + 1, 1, soft, count_include_pad=False).flatten(1)[:, None]
     around, within = (limb_distance(axes, limbs, height, width, aspect, margin) for margin in (ERASE_MARGIN, 1.0))
     erased, body = (
         torch.maximum(joined_coverage(around, weight * outline), joined_coverage(within, weight)).unflatten(
