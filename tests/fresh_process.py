@@ -56,12 +56,15 @@ class FreshProcess:
         return subprocess.CompletedProcess(self.arguments, self.process.exitcode, *texts)
 
 
-def run_fresh(arguments, env=None, timeout=300):
-    """Run a [`FreshProcess`] to its end."""
-    return FreshProcess(arguments, env).finish(timeout)
+def run_fresh(arguments, env=None, timeout=300, check=False):
+    """Run a [`FreshProcess`] to its end; `check` as of `subprocess.run`."""
+    done = FreshProcess(arguments, env).finish(timeout)
+    if check:
+        done.check_returncode()
+    return done
 
 
-def run_two_fresh(arguments, env=None, timeout=300):
+def run_two_fresh(arguments, env=None, timeout=300, check=False):
     """Run two that find each other as `torchrun`'s processes do; both results, the main process's first."""
     with closing(socket.socket()) as free:
         free.bind(("localhost", 0))
@@ -70,7 +73,11 @@ def run_two_fresh(arguments, env=None, timeout=300):
         "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port),
     }  # fmt: skip
     both = [FreshProcess(arguments, shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(2)]
-    return [process.finish(timeout) for process in both]
+    results = [process.finish(timeout) for process in both]
+    if check:
+        for done in results:
+            done.check_returncode()
+    return results
 
 
 def _run(arguments, environment, files):

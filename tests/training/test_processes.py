@@ -117,7 +117,7 @@ def gradients(tmp_path):
     def run(config, run_script):
         script, output = tmp_path / "gradients.py", tmp_path / f"{config.stem}.pt"
         script.write_text(GRADIENTS)
-        run_script([script, config, output], SURROUNDINGS)
+        run_script([script, config, output], SURROUNDINGS, check=True)
         return torch.load(output, weights_only=True)
 
     return run

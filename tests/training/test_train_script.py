@@ -280,7 +280,7 @@ def test_the_ablation_trains_five_conditions_into_one_table(packs, backbone, tmp
         f"lpips_backbone={backbone / 'alexnet.safetensors'}", "log_with=none", "model.feature_channels=16",
         "model.encoder_channels=[4,6,8]",
     ]  # fmt: skip
-    texts = [run_fresh(command).stdout for _ in range(2)]
+    texts = [run_fresh(command, check=True).stdout for _ in range(2)]
     rows = (tmp_path / "ablation.md").read_text().splitlines()
     assert rows[0].startswith("| 64x64 px, 1 steps") and "| copy source |" in rows[2]
     names = [row.split("|")[1].strip() for row in rows[3:]]

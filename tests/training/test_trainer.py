@@ -142,8 +142,8 @@ def test_persons_are_learned_with_one_and_two_sources(pairs, backbone, tmp_path)
         ema_decay=0.8, batch_size=4, learning_rate=0.005, augment=False,
     )  # fmt: skip
     scores = Trainer(args).train()
-    for name, better in (("l1", -1), ("lpips", -1), ("ssim", 1)):
-        assert better * scores[name] > max(better * scores[f"{other}_{name}"] for other in ("copy", "warp")), scores
+    for name in ("l1", "lpips"):
+        assert scores[name] < min(scores[f"copy_{name}"], scores[f"warp_{name}"]), scores
     assert scores["ssim"] > max(scores["copy_ssim"], scores["warp_ssim"]), scores
     generator = AdaATGenerator.from_pretrained(tmp_path / "generator")
     start = AdaATGenerator(generator.config)

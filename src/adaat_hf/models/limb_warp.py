@@ -183,7 +183,7 @@ def move_limbs(
         source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
         source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
         prepared ([`PreparedSources`], *optional*): What was made of the S sources before, where the batch is those S sources
-            again and again ([`prepare_sources`]); by default it is made here, for every picture.
+            again and again ([`prepare_sources`], [`prepare_layers`]); by default it is made here, for every picture.
     """
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
@@ -258,7 +258,7 @@ def _presence(
             others = [other for other in range(len(front)) if other != index]
             lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, number, None, None, None])
             lost = lost * (1 - layers.arms[:, [index]])
-            share = torch.ones_like(beyond[:, number])
+            share: Tensor | float = 1.0
         else:
             lost, share = moved.amax(1, keepdim=True), beyond[:, number]
         both = torch.cat([layers.body, lost.expand_as(layers.body)], 1)
@@ -274,7 +274,6 @@ def _sample_parts(
 ) -> Tensor:
     """The moved limbs on top of each other (B, 3, H, W), mixed by their shares (B, L, P)."""
     batch, _, height, width = source.shape
-    share = share / share.sum(1, keepdim=True).clamp_min(1e-9)
     total = torch.zeros_like(source)
     for number, limb in enumerate(limbs):
         picture = source if limb.rank > 0 else behind_arms
