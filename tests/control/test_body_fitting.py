@@ -8,9 +8,10 @@ import torch
 
 from adaat_hf import BodyFitSettings, BodyFitter
 from adaat_hf.control.body_fitting import known_joints
-from adaat_hf.control.body_joints import SMPL24_NAMES, to_body18
+from adaat_hf.control.body_joints import POINT_NAMES, SMPL24_NAMES, to_body18
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.evaluation.body_motion import body_errors, count_flips, random_motion
+from adaat_hf.evaluation.pose_transfer import limb_proportions
 
 
 FRAMES = 50
@@ -103,6 +104,25 @@ def test_one_shape_serves_all_frames_and_can_be_kept(body_model, body_fitter):
     again = body_fitter.fit(points[:5], seen[:5], body=found)
     torch.testing.assert_close(again.shape, found.shape)
     torch.testing.assert_close(again.bone_scale, found.bone_scale)
+
+
+def test_limbs_that_always_look_short_are_short(body_model, body_fitter):
+    """Short shins, and not long ones that always point to the camera as much as knees usually bend."""
+    rng = np.random.default_rng(8)
+    stands = random_motion(body_model, 12, rng, facing=0.2, liveliness=0.1)
+    shins = [POINT_NAMES.index(f"{side}_ankle") for side in ("left", "right")]
+    bones = torch.ones_like(stands.bone_scale)
+    bones[shins] = 0.8
+    truth = replace(stands, bone_scale=bones, shape=torch.zeros_like(stands.shape))
+    points, seen = observed(body_model, truth, rng, noise=1.0, outliers=0)
+    wanted = limb_proportions(body_model, truth)[2:4]
+    indifferent = BodyFitter(body_model, BodyFitSettings(flat=100.0))
+    found, longer = (
+        limb_proportions(body_model, fitter.fit(points, seen))[2:4] / wanted - 1
+        for fitter in (body_fitter, indifferent)
+    )
+    assert found.abs().max() < 0.04, found
+    assert longer.min() > 0.1, longer
 
 
 def test_windows_of_a_long_clip_join_without_a_step(body_model):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..processing.body_keypoints import BODY18_LIMBS
 from .body_coefficients import FLIP, BodyCoefficients, hold_missing, last_valid
 from .body_joints import BONE_STARTS, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS, PARENTS, to_body18
 from .body_model import AdaATBodyModel, pose_points
@@ -20,6 +21,7 @@ class BodyFitSettings:
         noise (`float`): Expected error of a key point, in units of the trunk's length.
         outlier (`float`): Residual, in units of `noise`, from which a key point loses its influence.
         bone_deviation (`float`): Expected deviation of a bone's length from what the shape says, as a share of it.
+        flat (`float`): Sine of a limb's angle to the picture below which two-dimensional key points do not tell the angle.
         acceleration (`float`): Expected acceleration of a joint, in metres per squared second.
         turn (`float`): Expected speed of a joint's rotation, in radians per second.
         sudden (`float`): Motion, in units of what is expected, from which on its cost grows linearly, so that kicks and leaps
@@ -34,6 +36,7 @@ class BodyFitSettings:
     noise: float = 0.05
     outlier: float = 4.0
     bone_deviation: float = 0.15
+    flat: float = 0.4
     acceleration: float = 30.0
     turn: float = 6.0
     sudden: float = 0.5
@@ -234,6 +237,8 @@ class BodyFitter:
                 if fps is not None and len(pose) > 2:
                     loss = loss + self._motion_cost(trial, joints, local, fps)
                 if learn_shape:
+                    if points.shape[2] == 2:
+                        loss = loss + self._foreshortening(to_body18(joints), weights)
                     symmetric = (bones + bones[list(MIRROR_POINTS)]) / 2
                     prior = shape.square().sum() + (bones / self.settings.bone_deviation).square().sum()
                     loss = loss + prior / 2 + ((bones - symmetric) / 0.01).square().sum() / 2
@@ -265,6 +270,19 @@ class BodyFitter:
         squared, bound = residual / unit, outlier**2
         error = (weights * bound * squared / (bound + squared)).sum(1) / 2
         return error + unusualness(state.pose, self._usual, self._spread)
+
+    def _foreshortening(self, body18: Tensor, weights: Tensor) -> Tensor:
+        """What limbs' angles to the picture cost, over all frames, where lengths are unknown.
+
+        At the angle t a limb of length L looks L cos(t) long, so how often it looks so has the density p(t) / (L sin(t)): most
+        often it looks nearly L long. Without that factor, limbs that always look alike are taken for longer ones that always
+        point to the camera as much as is usual.
+        """
+        start, end = torch.tensor(BODY18_LIMBS).T
+        limbs = body18[:, end] - body18[:, start]
+        sine = limbs[..., 2].square() / limbs.square().sum(-1)
+        cost = (sine + self.settings.flat**2).log() / 2
+        return (cost * ((weights[:, start] > 0) & (weights[:, end] > 0))).sum()
 
     def _motion_cost(self, state: _State, joints: Tensor, local: Tensor, fps: float) -> Tensor:
         """Accelerations of the joints relative to the pelvis and of the place, turns, and changes of scale."""
