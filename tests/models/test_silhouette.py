@@ -85,16 +85,32 @@ def test_a_skirt_goes_with_the_body_and_the_wall_does_not(dressed):
 def test_a_trunk_does_not_grow_wide_where_arms_hung_beside_it(dressed):
     """Both arms are raised: where the forearms hung beyond the trunk's capsule, there is wall."""
     picture, points, body = dressed
-    driving = points.clone()
-    for shoulder, side in ((2, -1), (5, 1)):
-        for number, joint in enumerate((shoulder + 1, shoulder + 2), 1):
-            driving[0, joint] = points[0, shoulder] + torch.tensor([0.28 * side * number, 0.0])
+    driving = with_raised_arms(points)
     moved = move_limbs(picture, points, driving)
     kept = body_coverage(driving, None, HEIGHT, WIDTH, 1.2)[0, 0] < 0.5
     hung = body & kept & (find_distance(points, [3, 4, 6, 7]) < 5)
     assert hung.sum() > 40
     assert moved.driving_coverage[0, 0][hung].mean() < 0.3
     assert (moved.composed()[0][:, hung] - torch.tensor(WALL)[:, None]).abs().mean() < 0.08
+
+
+def with_raised_arms(points):
+    driving = points.clone()
+    for shoulder, side in ((2, -1), (5, 1)):
+        for number, joint in enumerate((shoulder + 1, shoulder + 2), 1):
+            driving[0, joint] = points[0, shoulder] + torch.tensor([0.28 * side * number, 0.0])
+    return driving
+
+
+def test_no_gap_opens_between_the_trunk_and_a_raised_arm(dressed):
+    picture, points, _ = dressed
+    for joints, radius in (([2, 5], 6), ([2, 3, 5, 6], 5), ([3, 4, 6, 7], 4)):
+        picture[:, :, find_distance(points, joints) < radius] = torch.tensor(SKIN)[:, None]
+    driving = with_raised_arms(points)
+    moved = move_limbs(picture, points, driving)
+    shoulders = find_distance(driving, [2, 2, 5, 5]) < 6
+    assert moved.driving_coverage[0, 0][shoulders].min() > 0.75
+    assert (moved.composed()[0][:, shoulders] - torch.tensor(SKIN)[:, None]).abs().mean() < 0.017
 
 
 def find_distance(points, joints):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..processing.body_keypoints import BODY18_LIMBS
+from ..processing.body_keypoints import ARM_AND_LEG_BONES
 from .body_coefficients import FLIP, BodyCoefficients, hold_missing, last_valid
 from .body_joints import BONE_STARTS, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS, PARENTS, to_body18
 from .body_model import AdaATBodyModel, pose_points
@@ -278,7 +278,7 @@ class BodyFitter:
         often it looks nearly L long. Without that factor, limbs that always look alike are taken for longer ones that always
         point to the camera as much as is usual.
         """
-        start, end = torch.tensor(BODY18_LIMBS).T
+        start, end = torch.tensor(ARM_AND_LEG_BONES).T
         limbs = body18[:, end] - body18[:, start]
         sine = limbs[..., 2].square() / limbs.square().sum(-1)
         cost = (sine + self.settings.flat**2).log() / 2

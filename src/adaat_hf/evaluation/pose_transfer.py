@@ -21,9 +21,16 @@ CLEAR_OF_BODY = 2.2
 
 def limb_proportions(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
     """Lengths (8,) of upper arms, forearms, thighs and shins in units of the trunk's."""
-    rest = model.rest(body.shape, body.bone_scale)
-    trunk = (rest[12] - rest[0]).norm()
-    return torch.stack([(rest[end] - rest[start]).norm() for start, end in LIMB_BONES.values()]) / trunk
+    return limb_lengths(model.rest(body.shape, body.bone_scale))
+
+
+def limb_lengths(points: Tensor) -> Tensor:
+    """Lengths (..., 8) of upper arms, forearms, thighs and shins in units of the trunk's, of a body's joints (..., 24 or more, 3)."""
+    trunk = (points[..., 12, :] - points[..., 0, :]).norm(dim=-1)
+    bones = LIMB_BONES.values()
+    return torch.stack(
+        [(points[..., end, :] - points[..., start, :]).norm(dim=-1) / trunk for start, end in bones], -1
+    )
 
 
 def proportion_error(found: Tensor, wanted: Tensor) -> float:

@@ -20,6 +20,9 @@ COLOUR_SPREAD, LARGEST_EVIDENCE = 0.08, 3.5
 OUTSIDE = 1.15
 # Width of the rim around an arm that goes with it, in heights of the picture.
 RIM = 0.008
+# Around a shoulder, up to this many radii of the arm, the body belongs to both the arm and the trunk, so that no gap opens
+# between them when the arm turns.
+JOINT = 1.2
 # What is behind an arm is continued from both of its sides, this far, in heights of the picture.
 RINGS = 0.06
 
@@ -33,17 +36,20 @@ class SourceLayers:
         filled (`Tensor` of shape (B, 3, H, W)): What the picture would be without its arms, filled from around them.
         arms (`Tensor` of shape (B, A, H, W)): How far each pixel belongs to each part that lies in front, in [0, 1], in the
             order of [`front_parts`].
+        joints (`Tensor` of shape (B, 1, H, W)): How far each pixel belongs to an arm and to the trunk at once, in [0, 1].
         body (`Tensor` of shape (B, 1, H, W)): The silhouette ([`find_silhouettes`]).
     """
 
     filled: Tensor
     arms: Tensor
+    joints: Tensor
     body: Tensor
 
     def behind(self, picture: Tensor, moving: Tensor) -> Tensor:
         """The picture (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
         wide = 2 * round(picture.shape[2] * RIM) + 1
         gone = F.max_pool2d((self.arms * moving[..., None, None]).amax(1, keepdim=True), wide, 1, wide // 2)
+        gone = gone * (1 - self.joints)
         return picture + gone * (self.filled - picture)
 
     def expand(self, count: int) -> "SourceLayers":
@@ -62,7 +68,7 @@ class SourceLayers:
         return self._each(lambda value: value[[number]])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "SourceLayers":
-        return SourceLayers(change(self.filled), change(self.arms), change(self.body))
+        return SourceLayers(*(change(value) for value in (self.filled, self.arms, self.joints, self.body)))
 
 
 def front_parts(limbs: tuple[Limb, ...]) -> list[int]:
@@ -82,7 +88,8 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     """
     height, width = picture.shape[2:]
     aspect = (width - 1) / (height - 1)
-    position, distance = limb_frames(picture_positions(height, width, aspect, picture.device), axes, limbs)
+    pixels = picture_positions(height, width, aspect, picture.device)
+    position, distance = limb_frames(pixels, axes, limbs)
     front = front_parts(limbs)
     distance = (distance + hidden_distance(axes.seen))[:, front].unflatten(2, (height, width))
     outside = torch.sigmoid((distance.amin(1, keepdim=True) - OUTSIDE) / SOFTNESS)
@@ -93,8 +100,19 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     arms = F.avg_pool2d(arms, 3, 1, 1, count_include_pad=False)
     wide = 2 * round(height * RIM) + 1
     rim = F.max_pool2d(arms.amax(1, keepdim=True), wide, 1, wide // 2)
-    body = find_silhouettes(picture, axes, limbs)
-    return SourceLayers(grow(picture, 1 - rim, round(height * RINGS)), arms, body)
+    filled = grow(picture, 1 - rim, round(height * RINGS))
+    joints = _joints(pixels, axes, front, limbs).unflatten(2, (height, width))
+    return SourceLayers(filled, arms, joints, find_silhouettes(picture, axes, limbs))
+
+
+def _joints(pixels: Tensor, axes: LimbAxes, front: list[int], limbs: tuple[Limb, ...]) -> Tensor:
+    """Discs (B, 1, P) at those ends of the front limbs with which they hang on the rest of the body."""
+    ends = {limb.end for limb in limbs}
+    hanging = [number for number in front if limbs[number].start not in ends]
+    radius = torch.tensor([limbs[number].radius for number in hanging], device=pixels.device)
+    apart = (pixels - axes.start[:, hanging, None]).norm(dim=-1) / (radius * axes.thickness[:, hanging])[..., None]
+    apart = apart + hidden_distance(axes.seen[:, hanging])
+    return torch.sigmoid((JOINT - apart) / SOFTNESS).amax(1, keepdim=True)
 
 
 def _difference_from_axis(

@@ -261,7 +261,7 @@ def _presence(
             share: Tensor | float = 1.0
         else:
             lost, share = moved.amax(1, keepdim=True), beyond[:, number]
-        both = torch.cat([layers.body, lost.expand_as(layers.body)], 1)
+        both = torch.cat([layers.body, lost * (1 - layers.joints)], 1)
         body, lost = (
             F.grid_sample(both, grids[:, number], padding_mode="border", align_corners=True).flatten(2).unbind(1)
         )
