@@ -119,18 +119,18 @@ def across(
         errors[f"{name}, asked"] = proportion_error(measured_proportions(fitter, track, driver.fps), wanted)
         if pipe is None:
             continue
-        frames = paint(pipe, source, track)
+        frames = paint(pipe, source.photographs, track)
         found = track_body(frames, detector)
         if found.found.any():
             errors[f"{name}, painted"] = proportion_error(measured_proportions(fitter, found, driver.fps), wanted)
     return errors
 
 
-def paint(pipe: PoseTransferPipeline, source: Clip, track: BodyTrack) -> np.ndarray:
-    """The source in given key points, as they are."""
+def paint(pipe: PoseTransferPipeline, photographs: list[SourcePerson], track: BodyTrack) -> np.ndarray:
+    """The person of some photographs in given key points, as they are."""
     processor, divisor = pipe.image_processor, pipe.generator.config.size_divisor
     height = int(processor.size["height"])
-    scene = MovingPerson.prepare(source.photographs, track.points, track.visibility, processor, height, divisor)
+    scene = MovingPerson.prepare(photographs, track.points, track.visibility, processor, height, divisor)
     return np.stack(list(pipe.paint_scene(scene)))
 
 
