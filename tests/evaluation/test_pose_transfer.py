@@ -1,14 +1,19 @@
 """Figures of pose transfer, where the right answer is known."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from adaat_hf import retarget_body
+from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.evaluation.body_motion import random_motion, random_photographs
 from adaat_hf.evaluation.pose_transfer import (
     background_flicker,
     drive_directly,
+    limb_lengths,
     limb_proportions,
     proportion_error,
 )
@@ -58,3 +63,23 @@ def test_photographs_are_of_one_body_in_poses_of_its_own(body_model):
     assert (apart > 0.01).all()
     again = random_photographs(body_model, 4, np.random.default_rng(1))
     assert proportion_error(limb_proportions(body_model, again), limb_proportions(body_model, found)) > 0.01
+
+
+@pytest.mark.slow
+def test_rendered_people_of_unlike_limbs_do_one_motion(monkeypatch):
+    """scripts/evaluate_proportions.py: who is compared differs, and is the same person before the same wall in all frames."""
+    for package in ("anny", "warp"):
+        pytest.importorskip(package, reason="needs anny and warp-lang")
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    proportions, bodies = import_module("evaluate_proportions"), import_module("render_bodies")
+    maker = bodies.BodyMaker(np.random.default_rng(3))
+    pair = proportions.Actor.unlike_pair(maker)
+    lengths = [limb_lengths(torch.from_numpy(maker.bodies.rest(actor.build)))[0] for actor in pair]
+    assert (lengths[0] / lengths[1] - 1).abs().mean() > 0.08
+    pose = usual_pose().expand(3, -1, -1).clone()
+    pose[2, 16, 2] = 0.5
+    film = pair[0].film(pose).astype(int)
+    assert film.shape == (3, bodies.SIDE, bodies.SIDE, 3) and (film[0] == film[1]).all()
+    changed = np.abs(film[2] - film[0]).max(-1) > 8
+    assert 0.002 < changed.mean() < 0.1, "an arm"
+    assert np.ptp(film[:, 0, 0], 0).max() == 0, "the wall"
