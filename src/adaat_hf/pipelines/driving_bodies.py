@@ -26,6 +26,8 @@ from .persons import NoPersonError
 
 
 BodyDrivingInput = str | Path | BodyMotionTemplate | SMPLMotion | np.ndarray | Sequence[PIL.Image.Image | np.ndarray]
+# Bodies whose fronts differ by more than this, in degrees, show one another's hidden side.
+OTHER_SIDE = 75.0
 # A driver who is upside down in more than this share of the frames has probably been filmed so.
 MOSTLY = 0.6
 LARGEST_RATE = 60
@@ -150,4 +152,15 @@ def _warn_if_upside_down(found: BodyCoefficients) -> None:
         )
 
 
-__all__ = ["BodyDrivingInput", "DrivingBody", "read_body_motion"]
+def warn_if_seen_from_another_side(sources: BodyCoefficients, driving: BodyCoefficients) -> None:
+    """Log a warning if most driving frames show a side of the body that none of the photographs (a frame each) shows."""
+    fronts = [rotation_matrix(body.pose[:, 0])[:, :, 2] for body in (sources, driving.frames(driving.valid))]
+    apart = torch.rad2deg(torch.arccos((fronts[1] @ fronts[0].T).amax(1).clamp(-1, 1)))
+    if float((apart > OTHER_SIDE).float().mean()) > MOSTLY:
+        logger.warning(
+            f"Most of the driver's frames show the body from another side than the photograph does ({apart.median():.0f} degrees"
+            " apart), and what it does not show cannot be painted: use, or add, a photograph from the driver's side."
+        )
+
+
+__all__ = ["BodyDrivingInput", "DrivingBody", "read_body_motion", "warn_if_seen_from_another_side"]

@@ -24,7 +24,7 @@ from ..processing.images import ImageInput, as_images
 from ..processing.person_paste import PersonCanvas
 from .collecting import FrameTarget, collect_frames
 from .cut_off import continue_all
-from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion
+from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion, warn_if_seen_from_another_side
 from .frame_policy import FRAME_POLICIES, FramePolicy, refuse_missing
 from .moving_person import MovingPerson
 from .person_pipeline import PersonPipeline
@@ -163,6 +163,7 @@ class PoseTransferPipeline(PersonPipeline):
         people = continue_all(people, bodies.project(fitter.model).numpy())
         drive = self._read_driving(driving, finder, fitter, driving_person, fps, frame_policy)
         read_at = time.perf_counter()
+        warn_if_seen_from_another_side(bodies, drive.coefficients)
         moved = self._retarget(people[0], bodies.frames(slice(0, 1)), drive, placement, swap, reference)
         scene = MovingPerson.prepare(
             people,
