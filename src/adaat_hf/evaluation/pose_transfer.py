@@ -20,12 +20,12 @@ CLEAR_OF_BODY = 2.2
 
 
 def limb_proportions(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
-    """Lengths (8,) of upper arms, forearms, thighs and shins in units of the trunk's."""
+    """Lengths (8,) of a fitted body's arms and legs; see [`limb_lengths`]."""
     return limb_lengths(model.rest(body.shape, body.bone_scale))
 
 
 def limb_lengths(points: Tensor) -> Tensor:
-    """Lengths (..., 8) of upper arms, forearms, thighs and shins in units of the trunk's, of a body's joints (..., 24 or more, 3)."""
+    """Lengths (..., 8), in the order of `LIMB_BONES`, in units of the trunk's, of a body's joints (..., 24 or more, 3)."""
     trunk = (points[..., 12, :] - points[..., 0, :]).norm(dim=-1)
     bones = LIMB_BONES.values()
     return torch.stack(
@@ -39,7 +39,7 @@ def proportion_error(found: Tensor, wanted: Tensor) -> float:
 
 
 def measured_proportions(fitter: BodyFitter, track: BodyTrack, fps: float) -> Tensor:
-    """Limb lengths (8,) in units of the trunk, from the key points of a clip."""
+    """Limb lengths (8,) from the key points of a clip; see [`limb_lengths`]."""
     body = fitter.fit(torch.from_numpy(track.points), torch.from_numpy(track.visibility), fps)
     return limb_proportions(fitter.model, body)
 

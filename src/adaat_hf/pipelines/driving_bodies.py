@@ -28,7 +28,7 @@ from .persons import NoPersonError
 BodyDrivingInput = str | Path | BodyMotionTemplate | SMPLMotion | np.ndarray | Sequence[PIL.Image.Image | np.ndarray]
 # Bodies whose fronts differ by more than this, in degrees, show one another's hidden side.
 OTHER_SIDE = 75.0
-# A driver who is upside down in more than this share of the frames has probably been filmed so.
+# What is odd about the driver in more than this share of the frames is reported.
 MOSTLY = 0.6
 LARGEST_RATE = 60
 
