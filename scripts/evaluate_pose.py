@@ -44,6 +44,8 @@ from adaat_hf.evaluation.metrics import compare
 from adaat_hf.evaluation.pose_transfer import (
     background_flicker,
     drive_directly,
+    film_error,
+    fit_track,
     limb_proportions,
     measured_proportions,
     proportion_error,
@@ -77,21 +79,13 @@ class Clip:
         bodies = fit_sources(fitter, photographs)
         self.photographs = continue_all(photographs, bodies.project(fitter.model).numpy())
         self.body = bodies.frames(slice(0, 1))
-        self.motion = fitter.fit(
-            torch.from_numpy(self.track.points), torch.from_numpy(self.track.visibility), self.fps
-        )
+        self.motion = fit_track(fitter, self.track, self.fps)
         self.proportions = limb_proportions(fitter.model, self.motion)
-        first, second = (measured_proportions(fitter, half, self.fps) for half in self._halves())
-        self.error = proportion_error(first, second)
+        self.error = film_error(fitter, self.track, self.fps)
 
     def _photograph(self, number: int) -> SourcePerson:
         frame, track = self.frames[number], self.track
         return SourcePerson(frame, BodyPose(track.points[number], track.visibility[number], frame.shape[:2]))
-
-    def _halves(self) -> list[BodyTrack]:
-        middle, track = len(self.frames) // 2, self.track
-        parts = (slice(middle), slice(middle, None))
-        return [BodyTrack(track.points[part], track.visibility[part]) for part in parts]
 
 
 def read_frames(file: Path) -> tuple[np.ndarray, float]:

@@ -23,17 +23,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from build_body_model import TO_SMPL, world_rotations
 from evaluate_pose import open_clips, paint, read_frames
 from render_bodies import SIDE, BodyMaker, Shot, dress, render
 from tqdm.auto import tqdm
 
 from adaat_hf import BodyFitter
-from adaat_hf.control.body_joints import LIMB_BONES, to_body18
+from adaat_hf.control.body_joints import LIMB_BONES
 from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.evaluation.contact_sheet import contact_sheet
-from adaat_hf.evaluation.pose_transfer import drive_directly, limb_lengths, measured_proportions, proportion_error
+from adaat_hf.evaluation.pose_transfer import (
+    drive_directly,
+    film_error,
+    fit_track,
+    limb_lengths,
+    measured_proportions,
+    proportion_error,
+)
 from adaat_hf.pipelines.persons import SourcePerson
 from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
@@ -54,6 +60,7 @@ class Actor:
     A rendered person who can do any motion.
 
     Args:
+        maker ([`BodyMaker`]): Poses and renders it.
         build (`dict[str, torch.Tensor]`): Of one body of anny.
         colours (`np.ndarray` of shape (V, 3)): Skin and clothes.
     """
@@ -74,23 +81,18 @@ class Actor:
     @classmethod
     def _dressed(cls, maker: BodyMaker, builds: dict[str, torch.Tensor], number: int) -> "Actor":
         build = {name: values[[number]] for name, values in builds.items()}
-        rest = maker.bodies.model(phenotype_kwargs=build)["rest_vertices"][0].numpy() @ TO_SMPL.T
-        return cls(maker, build, dress(maker.bones, rest, maker.rng))
+        return cls(maker, build, dress(maker.bones, maker.rest(build)[0], maker.rng))
 
     def film(self, pose: torch.Tensor) -> np.ndarray:
         """Frames (T, H, W, 3), uint8, of joint rotations (T, 24, 3), on one floor."""
         builds = {name: value.expand(len(pose)) for name, value in self.build.items()}
-        turned = world_rotations(rotation_matrix(pose).double().numpy()) @ self.maker.turns
-        found = self.maker.bodies.meshes(builds, turned)
-        points = to_body18(torch.from_numpy(self.maker.bodies.points(found))).numpy()
-        vertices = found["vertices"].numpy() @ TO_SMPL.T
-        floor = np.stack([[0.0, posed[:, 1].min(), 0.0] for posed in vertices])[:, None]
+        vertices, points = self.maker.pose(builds, rotation_matrix(pose).double().numpy())
+        lowest = vertices[..., 1].min(1, keepdims=True)
+        vertices[..., 1] -= lowest
+        points[..., 1] -= lowest
         rng = self.maker.rng
-        shot = replace(
-            Shot.random(vertices - floor, rng),
-            back=np.full((SIDE, SIDE, 3), rng.uniform(*WALLS, 3)),
-        )
-        shown = zip(vertices - floor, points - floor, strict=True)
+        shot = replace(Shot.random(vertices, rng), back=np.full((SIDE, SIDE, 3), rng.uniform(*WALLS, 3)))
+        shown = zip(vertices, points, strict=True)
         return np.stack([render(body, self.maker.faces, self.colours, places, shot)[0] for body, places in shown])
 
 
@@ -98,7 +100,6 @@ class Actor:
 class Motion:
     """Joint rotations (T, 24, 3) of a clip, and its frame rate."""
 
-    name: str
     pose: torch.Tensor
     fps: float
 
@@ -108,10 +109,9 @@ def read_motions(files: list[Path], detector: Any, fitter: BodyFitter) -> list[M
     motions = []
     for file in tqdm(files, desc="fitting bodies on cpu", unit="clip"):
         frames, fps = read_frames(file)
-        track = track_body(frames, detector)
-        body = fitter.fit(torch.from_numpy(track.points), torch.from_numpy(track.visibility), fps)
+        body = fit_track(fitter, track_body(frames, detector), fps)
         if bool(body.known.all()):
-            motions.append(Motion(file.stem, body.pose, fps))
+            motions.append(Motion(body.pose, fps))
     return motions
 
 
@@ -142,18 +142,13 @@ def transfer(
         ),
         "direct": paint(pipe, [person], direct),
     }
-    tracks = {name: track_body(film, detector) for name, film in films.items()}
+    painted = {name: track_body(films[name], detector) for name in ("truth", "ours", "direct")}
+    tracks = {"driver": moves, **painted}
     if not all(track.found.any() for track in tracks.values()):
         return None
     found = {name: measured_proportions(fitter, track, motion.fps) for name, track in tracks.items()}
-    halves = [
-        measured_proportions(
-            fitter, BodyTrack(tracks["truth"].points[part], tracks["truth"].visibility[part]), motion.fps
-        )
-        for part in (slice(None, None, 2), slice(1, None, 2))
-    ]
     errors = {name: proportion_error(found[name], found["truth"]) for name in ("ours", "direct", "driver")}
-    return Outcome({**errors, "of the film": proportion_error(*halves)}, films)
+    return Outcome({**errors, "of the film": film_error(fitter, tracks["truth"], motion.fps)}, films)
 
 
 def main() -> None:

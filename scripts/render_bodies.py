@@ -280,11 +280,20 @@ class BodyMaker:
             found, points = [], []
             for number in range(poses):
                 facing = first if number == 0 else first + self.rng.normal(0, 15, BATCH)
-                posed = self.bodies.meshes(builds, world_rotations(random_poses(facing, self.rng)) @ self.turns)
-                found.append(posed["vertices"].numpy() @ TO_SMPL.T)
-                points.append(to_body18(torch.from_numpy(self.bodies.points(posed))).numpy())
-            rest = posed["rest_vertices"].numpy() @ TO_SMPL.T
-            yield Bodies(np.stack(found, 1), np.stack(points, 1), rest)
+                posed = self.pose(builds, random_poses(facing, self.rng))
+                found.append(posed[0])
+                points.append(posed[1])
+            yield Bodies(np.stack(found, 1), np.stack(points, 1), self.rest(builds))
+
+    def pose(self, builds: dict[str, torch.Tensor], local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (B, V, 3) and key points (B, 18, 3) of bodies in joint rotations (B, 24, 3, 3) relative to the parents."""
+        posed = self.bodies.meshes(builds, world_rotations(local) @ self.turns)
+        points = to_body18(torch.from_numpy(self.bodies.points(posed))).numpy()
+        return posed["vertices"].numpy() @ TO_SMPL.T, points
+
+    def rest(self, builds: dict[str, torch.Tensor]) -> np.ndarray:
+        """Vertices (B, V, 3) at rest."""
+        return self.bodies.model(phenotype_kwargs=builds)["rest_vertices"].numpy() @ TO_SMPL.T
 
 
 def write_single(maker: BodyMaker, output: Path, count: int) -> None:

@@ -38,10 +38,24 @@ def proportion_error(found: Tensor, wanted: Tensor) -> float:
     return float((found / wanted - 1).abs().mean())
 
 
+def fit_track(fitter: BodyFitter, track: BodyTrack, fps: float) -> BodyCoefficients:
+    """The body of a followed person."""
+    return fitter.fit(torch.from_numpy(track.points), torch.from_numpy(track.visibility), fps)
+
+
 def measured_proportions(fitter: BodyFitter, track: BodyTrack, fps: float) -> Tensor:
     """Limb lengths (8,) from the key points of a clip; see [`limb_lengths`]."""
-    body = fitter.fit(torch.from_numpy(track.points), torch.from_numpy(track.visibility), fps)
-    return limb_proportions(fitter.model, body)
+    return limb_proportions(fitter.model, fit_track(fitter, track, fps))
+
+
+def film_error(fitter: BodyFitter, track: BodyTrack, fps: float) -> float:
+    """What measured proportions err by themselves: those of a clip's first half against those of its second."""
+    middle = len(track.points) // 2
+    first, second = (
+        measured_proportions(fitter, BodyTrack(track.points[part], track.visibility[part]), fps)
+        for part in (slice(middle), slice(middle, None))
+    )
+    return proportion_error(first, second)
 
 
 def drive_directly(track: BodyTrack, source: BodyPose) -> np.ndarray:

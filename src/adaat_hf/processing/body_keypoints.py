@@ -17,13 +17,13 @@ BODY18_NAMES = (
 )  # fmt: skip
 BODY18 = KeypointLayout("body18", (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16))
 NECK, SHOULDERS, HIPS = 1, (2, 5), (8, 11)
-# The bones of arms and legs.
-ARM_AND_LEG_BONES = ((2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (11, 12), (12, 13))
 # Bones to draw, and to compare body sizes by.
 BODY18_BONES = (
     (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
     (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
 )  # fmt: skip
+# Those of arms and legs: they begin at shoulders and hips, not at the neck or in the face.
+ARM_AND_LEG_BONES = tuple((start, end) for start, end in BODY18_BONES if NECK < start < 14)
 
 # For every point of BODY18 its number in the other layout; the neck is derived where that has none (-1).
 COCO17_TO_BODY18 = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
