@@ -4,12 +4,12 @@
 # ///
 """Judge whose proportions moved persons have in the painted frames, where the truth is known: bodies of `anny` are rendered.
 
-Every pair has a source and a driver in random clothes, those two of eight random bodies whose shins and arms differ most (where
-hips are, detectors can only guess), and the motion of a held-out clip. Rendered, before an even wall, are the source's photograph,
-the driver's clip, and the truth: the source in that motion. The pipeline gets photograph and clip, as a user has them.
-`limb error` compares limb lengths in units of the trunk, as one and the same detector finds them in the painted frames and in the
-truth, for our retargeting and for the driver's own key points; `of the film` is what that measure itself errs by: one half of
-the truth against the other.
+Every pair has a source and a driver, those two of eight random bodies whose shins and arms differ most (where hips are, detectors
+can only guess), and the motion of a held-out clip. Rendered, before an even wall, are photographs of the source, the driver's clip,
+and the truth: the source in that motion. The pipeline gets photographs and clip, as a user has them. The source's limbs wear
+colours, by which they are measured in the painted frames: a detector's own idea of a body would level the differences.
+`limb error` compares limb lengths in units of the trunk with the truth's, for our retargeting and for the driver's own key points.
+`true key points` is painted from the truth's, as the detector finds them: what measure and painting err by themselves.
 
     python scripts/evaluate_proportions.py --clips motion/ --people scripts/configs/clip_people.yaml \\
         --detector mediapipe:pose_landmarker_full.task --json runs/proportions.json
@@ -23,25 +23,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from coloured_limbs import colour_limbs, limb_changes
 from evaluate_pose import open_clips, paint, read_frames
 from render_bodies import SIDE, BodyMaker, Shot, dress, render
 from tqdm.auto import tqdm
 
 from adaat_hf import BodyFitter
-from adaat_hf.control.body_joints import LIMB_BONES
+from adaat_hf.control.body_joints import BODY18_NAMES, LIMB_BONES
+from adaat_hf.control.body_model import AdaATBodyModel
 from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.control.rotation import rotation_matrix
+from adaat_hf.evaluation.body_motion import random_photographs
 from adaat_hf.evaluation.contact_sheet import contact_sheet
-from adaat_hf.evaluation.pose_transfer import (
-    drive_directly,
-    film_error,
-    fit_track,
-    limb_lengths,
-    measured_proportions,
-    proportion_error,
-)
+from adaat_hf.evaluation.pose_transfer import drive_directly, fit_track, limb_lengths
 from adaat_hf.pipelines.persons import SourcePerson
 from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline
+from adaat_hf.processing.body_keypoints import HIPS, SHOULDERS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
 from adaat_hf.processing.images import save_image
 from adaat_hf.processing.pose_files import BodyPose
@@ -52,6 +49,19 @@ WALLS = 130, 230
 # Bodies of which a pair is chosen, by the lengths of these limbs.
 CANDIDATES = 8
 JUDGED = [number for number, name in enumerate(LIMB_BONES) if "thigh" not in name]
+# Pairs in whose photographs the detector misses a limb's end by more than this many trunk lengths are left out.
+MISSED = 0.25
+LIMB_POINTS = [
+    number for number, name in enumerate(BODY18_NAMES) if name.endswith(("elbow", "wrist", "knee", "ankle"))
+]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames (T, H, W, 3), uint8, and the true key points (T, 18, 2) in their pixels."""
+
+    frames: np.ndarray
+    points: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Actor:
     Args:
         maker ([`BodyMaker`]): Poses and renders it.
         build (`dict[str, torch.Tensor]`): Of one body of anny.
-        colours (`np.ndarray` of shape (V, 3)): Skin and clothes.
+        colours (`np.ndarray` of shape (V, 3)): Of skin and clothes, or of limbs.
     """
 
     maker: BodyMaker
@@ -71,20 +81,21 @@ class Actor:
 
     @classmethod
     def unlike_pair(cls, maker: BodyMaker) -> tuple["Actor", "Actor"]:
-        """Those two of some people of any age and build whose limbs differ most."""
+        """Those two of some people of any age and build whose limbs differ most: one in coloured limbs, one in clothes."""
         builds = maker.bodies.sample(CANDIDATES, maker.rng)
         lengths = limb_lengths(torch.from_numpy(maker.bodies.rest(builds)))[:, JUDGED]
         unlike = (lengths[:, None] / lengths - 1).abs().mean(-1)
         first, second = divmod(int(unlike.argmax()), len(unlike))
-        return cls._dressed(maker, builds, first), cls._dressed(maker, builds, second)
+        source, driver = (cls._dressed(maker, builds, number) for number in (first, second))
+        return replace(source, colours=colour_limbs(maker.bones, source.colours)), driver
 
     @classmethod
     def _dressed(cls, maker: BodyMaker, builds: dict[str, torch.Tensor], number: int) -> "Actor":
         build = {name: values[[number]] for name, values in builds.items()}
         return cls(maker, build, dress(maker.bones, maker.rest(build)[0], maker.rng))
 
-    def film(self, pose: torch.Tensor) -> np.ndarray:
-        """Frames (T, H, W, 3), uint8, of joint rotations (T, 24, 3), on one floor."""
+    def film(self, pose: torch.Tensor) -> Film:
+        """Joint rotations (T, 24, 3), on one floor."""
         builds = {name: value.expand(len(pose)) for name, value in self.build.items()}
         vertices, points = self.maker.pose(builds, rotation_matrix(pose).double().numpy())
         lowest = vertices[..., 1].min(1, keepdims=True)
@@ -93,7 +104,8 @@ class Actor:
         rng = self.maker.rng
         shot = replace(Shot.random(vertices, rng), back=np.full((SIDE, SIDE, 3), rng.uniform(*WALLS, 3)))
         shown = zip(vertices, points, strict=True)
-        return np.stack([render(body, self.maker.faces, self.colours, places, shot)[0] for body, places in shown])
+        rendered = [render(body, self.maker.faces, self.colours, places, shot) for body, places in shown]
+        return Film(np.stack([frame for frame, _ in rendered]), np.stack([labels[:, :2] for _, labels in rendered]))
 
 
 @dataclass(frozen=True)
@@ -123,32 +135,43 @@ class Outcome:
     films: dict[str, np.ndarray]
 
 
+def photographed_poses(model: AdaATBodyModel, count: int, rng: np.random.Generator) -> torch.Tensor:
+    """Joint rotations (count, 24, 3): at ease, then moderately bent and turned."""
+    return torch.cat([usual_pose()[None], random_photographs(model, count, rng).pose[1:]])
+
+
 def transfer(
-    pipe: PoseTransferPipeline, fitter: BodyFitter, detector: Any, maker: BodyMaker, motion: Motion
+    pipe: PoseTransferPipeline, detector: Any, maker: BodyMaker, motion: Motion, poses: torch.Tensor
 ) -> Outcome | None:
-    """One pair; `None` if the detector does not find the people in it."""
+    """One pair, the source photographed in some poses (N, 24, 3); `None` if the detector does not find the people in it."""
     source, driver = Actor.unlike_pair(maker)
-    photograph, driving, truth = source.film(usual_pose()[None]), driver.film(motion.pose), source.film(motion.pose)
-    stands, moves = track_body(photograph, detector), track_body(driving, detector)
-    if not (stands.found.all() and moves.found.any()):
+    pictures = source.film(poses)
+    driving, truth = driver.film(motion.pose), source.film(motion.pose)
+    stands, moves, true = (track_body(film.frames, detector) for film in (pictures, driving, truth))
+    if not (_found_right(stands, pictures) and moves.found.any() and true.found.any()):
         return None
-    person = SourcePerson(photograph[0], BodyPose(stands.points[0], stands.visibility[0], photograph.shape[1:3]))
-    direct = BodyTrack(drive_directly(moves, person.pose), moves.visibility, photograph.shape[1:3])
+    size = pictures.frames.shape[1:3]
+    seen = zip(pictures.frames, stands.points, stands.visibility, strict=True)
+    people = [SourcePerson(picture, BodyPose(points, visibility, size)) for picture, points, visibility in seen]
+    direct = replace(moves, points=drive_directly(moves, people[0].pose))
+    ours = pipe(list(pictures.frames), list(driving.frames), detector=detector, fps=motion.fps, crop_only=True)
     films = {
-        "driver": driving,
-        "truth": truth,
-        "ours": np.stack(
-            list(pipe(photograph[0], list(driving), detector=detector, fps=motion.fps, crop_only=True).arrays())
-        ),
-        "direct": paint(pipe, [person], direct),
+        "driver": driving.frames,
+        "truth": truth.frames,
+        "ours": np.stack(list(ours.arrays())),
+        "direct": paint(pipe, people, direct),
+        "true key points": paint(pipe, people, replace(true, points=drive_directly(true, people[0].pose))),
     }
-    painted = {name: track_body(films[name], detector) for name in ("truth", "ours", "direct")}
-    tracks = {"driver": moves, **painted}
-    if not all(track.found.any() for track in tracks.values()):
-        return None
-    found = {name: measured_proportions(fitter, track, motion.fps) for name, track in tracks.items()}
-    errors = {name: proportion_error(found[name], found["truth"]) for name in ("ours", "direct", "driver")}
-    return Outcome({**errors, "of the film": film_error(fitter, tracks["truth"], motion.fps)}, films)
+    painted = ("ours", "direct", "true key points")
+    errors = {name: float(np.abs(limb_changes(films[name], truth.frames) - 1).mean()) for name in painted}
+    return Outcome(errors, films) if np.isfinite(list(errors.values())).all() else None
+
+
+def _found_right(track: BodyTrack, film: Film) -> bool:
+    """Whether the detector found the limbs of everybody in a film."""
+    trunk = np.linalg.norm(film.points[:, SHOULDERS].mean(1) - film.points[:, HIPS].mean(1), axis=-1)
+    apart = np.linalg.norm(track.points - film.points, axis=-1)[:, LIMB_POINTS]
+    return bool((track.visibility[:, LIMB_POINTS] > 0).all() and (apart < MISSED * trunk[:, None]).all())
 
 
 def main() -> None:
@@ -158,16 +181,21 @@ def main() -> None:
     parser.add_argument("--model", default="bundled/person", help="pipeline to judge (bundled/person)")
     parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
     parser.add_argument("--pairs", type=int, default=12, help="pairs of bodies (12)")
+    parser.add_argument("--sources", type=int, default=1, metavar="N", help="photographs of every source (1)")
     parser.add_argument("--seed", type=int, default=2, help="0 is that of the training data (2)")
-    parser.add_argument("--sheets", type=Path, help="folder for contact sheets: driver, truth, ours, direct")
+    parser.add_argument(
+        "--sheets", type=Path, help="folder for contact sheets: driver, truth, ours, direct, true key points"
+    )
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
     pipe, detector, files = open_clips(args)
-    fitter, maker = BodyFitter(pipe.body_model), BodyMaker(np.random.default_rng(args.seed))
-    motions = read_motions(files, detector, fitter)
+    maker = BodyMaker(np.random.default_rng(args.seed))
+    motions = read_motions(files, detector, BodyFitter(pipe.body_model))
     rows, left_out = [], 0
     for number in tqdm(range(args.pairs), desc=f"moving bodies on {pipe.device}", unit="pair"):
-        outcome = transfer(pipe, fitter, detector, maker, motions[number % len(motions)])
+        # The same bodies and motions, however many photographs there are.
+        poses = photographed_poses(pipe.body_model, args.sources, np.random.default_rng(number))
+        outcome = transfer(pipe, detector, maker, motions[number % len(motions)], poses)
         if outcome is None:
             left_out += 1
             continue
@@ -177,7 +205,7 @@ def main() -> None:
             strips = [contact_sheet(film, len(film), 8, 1, 160) for film in outcome.films.values()]
             save_image(np.vstack(strips), args.sheets / f"{number:02d}.png")
     if not rows:
-        raise SystemExit(f"The detector {args.detector!r} found nobody in any of the {args.pairs} pairs.")
+        raise SystemExit(f"The detector {args.detector!r} failed in all of the {args.pairs} pairs.")
     scores = {f"limb error, {name}": float(np.mean([row[name] for row in rows])) for name in rows[0]}
     scores |= {"pairs": len(rows), "left out": left_out}
     print("\n".join(f"{name}: {value:.4g}" for name, value in scores.items()))

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 # Levels of the pyramid that fills a hole smoothly.
 FILL_LEVELS = 7
 MIN_WEIGHT = 1e-3
+# What the colours in a hole count where it is filled smoothly; more than nothing, as it may fill the picture.
+OWN_WEIGHT = 2e-3
 # Weight from which a pixel counts as known where holes are filled ring by ring.
 KNOWN = 0.9
 # Shifts are chosen for the cells of a grid of about this many rows.
@@ -87,7 +89,7 @@ def inpaint(picture: Tensor, weight: Tensor) -> Tensor:
     height, width = (-(-side // cell) for side in picture.shape[2:])
     # The grid covers the picture; what it has beyond the border repeats it.
     pad = (0, width * cell - picture.shape[3], 0, height * cell - picture.shape[2])
-    full = F.pad(fill(picture, weight), pad, mode="replicate")
+    full = F.pad(fill(picture, weight.clamp_min(OWN_WEIGHT)), pad, mode="replicate")
     known = (F.avg_pool2d(F.pad(weight, pad, mode="replicate"), cell) > 1 - MISSING).to(picture.dtype)
     chosen, trust = _choose(F.avg_pool2d(full, cell), known)
     tiles = _tiles(full, cell)

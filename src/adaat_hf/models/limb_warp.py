@@ -31,8 +31,6 @@ ERASE_MARGIN = 1.75
 ERASED_RIM = 0.024
 # Parts reach up to this many radii sideways and at their ends, as far as the silhouette does.
 PART_MARGINS = 1.6, 1.25
-# What the body's own colours count where a hole behind it is filled; more than nothing, as it may fill the picture.
-BODY_WEIGHT = 0.01
 # Coverage is corrected by the network in logits, which it must be able to overrule.
 LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
@@ -159,7 +157,7 @@ def _without_body(
         for weight in (moving[..., None], torch.ones_like(moving)[..., None])
     )
     # A trunk that stays must not run into the place of an arm that leaves.
-    background = inpaint(source.float(), 1 - (1 - BODY_WEIGHT) * body)
+    background = inpaint(source.float(), 1 - body)
     return torch.lerp(source.float(), background, erased), erased
 
 

@@ -29,6 +29,8 @@ from .operator import start_constant
 INITIAL_PAINTED_PREFERENCE = {"spline": 2.0, "limbs": 3.0}
 # How decidedly a source is preferred whose pose is closer to the driving one, per unit of [`pose_distance`].
 SIMILAR_POSE = 20.0
+# How far around moved limbs the network's own colours reach, in heights of the picture.
+OWN_COLOURS_RIM = 0.008
 
 
 @dataclass
@@ -380,7 +382,15 @@ class AdaATGenerator(AdaATPreTrainedModel):
         warped = prewarp.picture
         if prewarp.layers is not None:
             warped = compose(*prewarp.layers, self.outline_head(feature))
+            values = values * self._around_body(prewarp.layers[2])
         return warped + values if self.training else (warped + values).clamp(0, 1)
+
+    @staticmethod
+    def _around_body(coverage: Tensor) -> Tensor:
+        """Where the network's own colours count, (B, 1, H, W): on the body and a rim around it. What it remembers of backgrounds
+        would be a ghost before others."""
+        rim = round(coverage.shape[2] * OWN_COLOURS_RIM)
+        return F.max_pool2d(coverage, 2 * rim + 1, 1, rim)
 
     def _blend(
         self, painted: Tensor, source: Tensor, feature: Tensor, erased: Tensor | None
