@@ -38,12 +38,14 @@ class SourceLayers:
             order of [`front_parts`].
         joints (`Tensor` of shape (B, 1, H, W)): How far each pixel belongs to an arm and to the trunk at once, in [0, 1].
         body (`Tensor` of shape (B, 1, H, W)): The silhouette ([`find_silhouettes`]).
+        rest (`Tensor` of shape (B, 1, H, W)): What it would be without the arms, filled as the picture is.
     """
 
     filled: Tensor
     arms: Tensor
     joints: Tensor
     body: Tensor
+    rest: Tensor
 
     def behind(self, picture: Tensor, moving: Tensor) -> Tensor:
         """The picture (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
@@ -68,7 +70,7 @@ class SourceLayers:
         return self._each(lambda value: value[[number]])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "SourceLayers":
-        return SourceLayers(*(change(value) for value in (self.filled, self.arms, self.joints, self.body)))
+        return SourceLayers(*(change(value) for value in (self.filled, self.arms, self.joints, self.body, self.rest)))
 
 
 def front_parts(limbs: tuple[Limb, ...]) -> list[int]:
@@ -100,9 +102,10 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     arms = F.avg_pool2d(arms, 3, 1, 1, count_include_pad=False)
     wide = 2 * round(height * RIM) + 1
     rim = F.max_pool2d(arms.amax(1, keepdim=True), wide, 1, wide // 2)
-    filled = grow(picture, 1 - rim, round(height * RINGS))
+    body = find_silhouettes(picture, axes, limbs)
+    filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
     joints = _joints(pixels, axes, front, limbs).unflatten(2, (height, width))
-    return SourceLayers(filled, arms, joints, find_silhouettes(picture, axes, limbs))
+    return SourceLayers(filled, arms, joints, body, rest)
 
 
 def _joints(pixels: Tensor, axes: LimbAxes, front: list[int], limbs: tuple[Limb, ...]) -> Tensor:

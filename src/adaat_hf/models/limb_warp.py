@@ -29,8 +29,9 @@ SHARPNESS = 14.0
 # that its outline does not stay in the background.
 ERASE_MARGIN = 1.75
 ERASED_RIM = 0.024
-# Parts reach up to this many radii sideways and at their ends, as far as the silhouette does.
-PART_MARGINS = 1.6, 1.25
+# Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
+# the next limb: a bent elbow or knee is no thicker than the limb.
+SIDE_MARGIN, END_MARGIN, BEND_MARGIN = 1.6, 1.25, 0.4
 # Coverage is corrected by the network in logits, which it must be able to overrule.
 LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
@@ -216,7 +217,13 @@ def _reach(position: Tensor, distance: Tensor, there: LimbAxes, limbs: tuple[Lim
     radius = torch.tensor([limb.radius for limb in limbs], device=distance.device) * there.thickness
     sideways = position[..., 1] / radius[..., None]
     past = (distance.square() - sideways.square()).clamp_min(0).sqrt()
-    return torch.hypot(sideways / PART_MARGINS[0], past / PART_MARGINS[1])
+    starts, ends = {limb.start for limb in limbs}, {limb.end for limb in limbs}
+    margins = [
+        (BEND_MARGIN if limb.start in ends else END_MARGIN, BEND_MARGIN if limb.end in starts else END_MARGIN)
+        for limb in limbs
+    ]
+    before, after = torch.tensor(margins, device=distance.device).T[..., None]
+    return torch.hypot(sideways / SIDE_MARGIN, past / torch.where(position[..., 0] < 0, before, after))
 
 
 def _source_places(position: Tensor, here: LimbAxes, there: LimbAxes) -> Tensor:
@@ -244,10 +251,13 @@ def _presence(
     layers: SourceLayers, grids: Tensor, moving: Tensor, distance: Tensor, limbs: tuple[Limb, ...]
 ) -> Tensor:
     """How far each limb has pixels of its own after its move (B, L, P): those of the silhouette; arms that move (B, L) also leave
-    behind what is not theirs, and those beside them what goes with them. Parts behind arms are filled in, but no farther than
-    their capsules reach, by distances (B, L, P) in radii: there a hanging arm lies beside the trunk."""
+    behind what is not theirs, and those beside them what goes with them. Parts behind arms are filled in as the silhouette without
+    arms is, but no farther than their capsules reach, by distances (B, L, P) in radii: there a hanging arm lies beside the trunk."""
     front = front_parts(limbs)
     moved = layers.arms * moving[:, front, None, None]
+    apart = 1 - layers.joints
+    gone = moved.amax(1, keepdim=True) * apart
+    behind = torch.cat([torch.lerp(layers.body, layers.rest, gone), gone], 1)
     beyond = torch.sigmoid((distance - BESIDE) / SOFTNESS)
     presence = []
     for number in range(len(limbs)):
@@ -255,15 +265,11 @@ def _presence(
             index = front.index(number)
             others = [other for other in range(len(front)) if other != index]
             lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, number, None, None, None])
-            lost = lost * (1 - layers.arms[:, [index]])
-            share: Tensor | float = 1.0
+            own = layers.body * (1 - lost * (1 - layers.arms[:, [index]]) * apart)
+            presence.append(_sampled(own, grids[:, number]).flatten(1))
         else:
-            lost, share = moved.amax(1, keepdim=True), beyond[:, number]
-        both = torch.cat([layers.body, lost * (1 - layers.joints)], 1)
-        body, lost = (
-            F.grid_sample(both, grids[:, number], padding_mode="border", align_corners=True).flatten(2).unbind(1)
-        )
-        presence.append(body * (1 - share * lost))
+            body, lost = _sampled(behind, grids[:, number]).flatten(2).unbind(1)
+            presence.append(body * (1 - beyond[:, number] * lost))
     return torch.stack(presence, 1)
 
 
@@ -275,9 +281,12 @@ def _sample_parts(
     total = torch.zeros_like(source)
     for number, limb in enumerate(limbs):
         picture = source if limb.rank > 0 else behind_arms
-        sampled = F.grid_sample(picture, grids[:, number], padding_mode="border", align_corners=True)
-        total = total + share[:, number].view(batch, 1, height, width) * sampled
+        total = total + share[:, number].view(batch, 1, height, width) * _sampled(picture, grids[:, number])
     return total
+
+
+def _sampled(picture: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(picture, grid, padding_mode="border", align_corners=True)
 
 
 __all__ = ["MovedBody", "PreparedSources", "compose", "move_limbs", "prepare_layers", "prepare_sources"]
