@@ -136,3 +136,21 @@ def test_prepared_sources_give_what_each_picture_gives_alone(hanging):
     torch.testing.assert_close(moved.background[:1], alone.background[:1])
     single = move_limbs(sources[1:], here[1:], there, prepared=prepared.source(1))
     torch.testing.assert_close(single.parts, alone.parts[1:])
+
+
+def test_behind_a_spread_arm_is_no_body(hanging):
+    """Without its arms the silhouette is the dress; where an arm had wall on both sides nothing is left."""
+    points, picture = hanging
+    picture = torch.where(like(picture[0], SKIN), torch.tensor(WALL).view(3, 1, 1), picture[0])[None]
+    for shoulder, side in ((2, -1), (5, 1)):
+        points[0, shoulder + 1] = points[0, shoulder] + torch.tensor([16.0 * side, 20])
+        points[0, shoulder + 2] = points[0, shoulder] + torch.tensor([30.0 * side, 40])
+        for share in torch.linspace(0, 1.15, 80):
+            x, y = (points[0, shoulder] + share * torch.tensor([30.0 * side, 40])).round().long().tolist()
+            picture[0, :, y - 2 : y + 3, x - 3 : x + 4] = torch.tensor(SKIN).view(3, 1, 1)
+    layers = take_apart(picture, limb_axes(normalised(points), None, (WIDTH - 1) / (HEIGHT - 1), LIMBS[18]), LIMBS[18])
+    for wrist in (4, 7):
+        x, y = points[0, wrist].round().long().tolist()
+        hand = (0, 0, slice(y - 2, y + 3), slice(x - 2, x + 3))
+        assert layers.body[hand].mean() > 0.8 and layers.rest[hand].mean() < 0.1
+    assert layers.rest[0, 0][like(picture[0], DRESS)].mean() > 0.9

@@ -70,6 +70,28 @@ def test_a_trunk_that_stays_does_not_run_into_the_place_that_an_arm_leaves(stand
             torch.testing.assert_close(value_at(background, place), wall.flatten(), atol=0.03, rtol=0)
 
 
+def test_nothing_of_the_body_is_left_on_an_even_wall(standing):
+    """Not even a hundredth of it: an even wall shows that."""
+    wall, red = (torch.tensor(colour).view(1, 3, 1, 1) for colour in ([0.6, 0.7, 0.8], [0.9, 0.1, 0.1]))
+    body = (body_coverage(standing, None, HEIGHT, WIDTH) > 0.5).float()
+    aside = standing + torch.tensor([0.9, 0.0])
+    background = move_limbs(body * red + (1 - body) * wall, standing, aside).background
+    within = (body_coverage(standing, None, HEIGHT, WIDTH, 0.8) > 0.95).expand(1, 3, -1, -1)
+    torch.testing.assert_close(background[within], wall.expand_as(body * wall)[within], atol=6e-3, rtol=0)
+
+
+def test_a_bent_elbow_is_no_thicker_than_the_arm(standing):
+    driving = standing.clone()
+    driving[0, 3] = standing[0, 2] + torch.tensor([-0.4, 0.0])
+    driving[0, 4] = driving[0, 3] + torch.tensor([0.0, -0.3])
+    tip = driving[0, 3] + torch.tensor([-0.095, 0.042])
+    picture = torch.zeros(1, 3, HEIGHT, WIDTH)
+    body = (body_coverage(standing, None, HEIGHT, WIDTH) > 0.5).float()
+    coverage = move_limbs(picture + body, standing, driving).driving_coverage
+    assert value_at(coverage, driving[0, 3]) > 0.9 and value_at(coverage, (driving[0, 3] + driving[0, 4]) / 2) > 0.9
+    assert value_at(coverage, tip) < 0.15, "the forearm starts at the elbow"
+
+
 def test_unseen_limbs_are_left_out(standing):
     driving = raised(standing)
     picture = picture_of(standing, [3, 4], (1.0, 0.0, 0.0))
@@ -155,6 +177,17 @@ def test_a_second_source_lends_its_colours_and_not_its_background(generator, sta
     torso = standing[0, [2, 5, 8, 11]].mean(0)
     torch.testing.assert_close(value_at(result, torso), torch.tensor([0.75, 0.25, 0.25]), atol=0.02, rtol=0)
     torch.testing.assert_close(result[0, :, 2, 2], torch.full((3,), 0.5), atol=0.02, rtol=0)
+
+
+def test_the_networks_own_colours_stay_with_the_body(generator, standing):
+    generator.to_picture.bias.data.fill_(0.3)
+    picture = torch.full((1, 3, HEIGHT, WIDTH), 0.5)
+    with torch.no_grad():
+        painted = generator(picture, standing, standing).painted
+    near = body_coverage(standing, None, HEIGHT, WIDTH, 0.7) > 0.95
+    far = body_coverage(standing, None, HEIGHT, WIDTH, 2.2) < 0.02
+    changed = (painted - picture).abs().amax(1, keepdim=True)
+    assert changed[near].min() > 0.2 and changed[far].max() < 0.02 and far.float().mean() > 0.15
 
 
 def test_several_sources_need_a_network_made_for_them(standing):
