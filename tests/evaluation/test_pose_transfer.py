@@ -2,12 +2,14 @@
 
 from importlib import import_module
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 
 from adaat_hf import retarget_body
+from adaat_hf.control.body_joints import LIMB_BONES
 from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.evaluation.body_motion import random_motion, random_photographs
 from adaat_hf.evaluation.pose_transfer import (
@@ -17,8 +19,15 @@ from adaat_hf.evaluation.pose_transfer import (
     limb_proportions,
     proportion_error,
 )
+from adaat_hf.processing.body_keypoints import BODY18_NAMES
 from adaat_hf.processing.body_tracking import BodyTrack
 from adaat_hf.processing.pose_files import BodyPose
+
+
+# The joints at the upper and the lower end of each limb.
+JOINTS_OF = {
+    "thigh": ("hip", "knee"), "shin": ("knee", "ankle"), "upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist")
+}  # fmt: skip
 
 
 def test_flicker_counts_the_background_only(standing_pose):
@@ -78,8 +87,55 @@ def test_rendered_people_of_unlike_limbs_do_one_motion(monkeypatch):
     assert (lengths[0] / lengths[1] - 1).abs().mean() > 0.08
     pose = usual_pose().expand(3, -1, -1).clone()
     pose[2, 16, 2] = 0.5
-    film = pair[0].film(pose).astype(int)
+    made = pair[0].film(pose)
+    film = made.frames.astype(int)
     assert film.shape == (3, bodies.SIDE, bodies.SIDE, 3) and (film[0] == film[1]).all()
     changed = np.abs(film[2] - film[0]).max(-1) > 8
     assert 0.002 < changed.mean() < 0.1, "an arm"
     assert np.ptp(film[:, 0, 0], 0).max() == 0, "the wall"
+    coloured = import_module("coloured_limbs")
+    ends = coloured.limb_ends(made.frames[0])
+    joints = {name: made.points[0, BODY18_NAMES.index(name)] for name in BODY18_NAMES}
+    trunk = np.linalg.norm(joints["neck"] - joints["right_hip"])
+    for number, name in enumerate(LIMB_BONES):
+        side, part = name.split("_", 1)
+        for place, joint in zip(ends[number], JOINTS_OF[part], strict=True):
+            assert np.linalg.norm(place - joints[f"{side}_{joint}"]) < 0.2 * trunk, name
+    np.testing.assert_allclose(coloured.limb_changes(made.frames, made.frames), 1)
+    assert np.isnan(coloured.limb_ends(np.full((40, 40, 3), 90, np.uint8))).all()
+
+
+def limbs_as_bars(shin: float, trunk: float = 60.0) -> np.ndarray:
+    """Somebody of coloured bars, whose shins have some length, in pixels."""
+    coloured = import_module("coloured_limbs")
+    picture = np.full((300, 200, 3), 200, np.uint8)
+    for side, x in (("right", 60), ("left", 140)):
+        above = 40
+        for chain, start in ((("upper_arm", "forearm"), above), (("thigh", "shin"), above + trunk)):
+            y = start
+            for part in chain:
+                length = {"upper_arm": 28, "forearm": 24, "thigh": 50, "shin": shin}[part]
+                hue = np.array([[[coloured.HUES[f"{side}_{part}"] / 2, 255, 215]]], np.uint8)
+                colour = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()
+                left = x - 30 * (part in ("upper_arm", "forearm")) * (1 if side == "right" else -1)
+                cv2.rectangle(picture, (left - 4, round(y)), (left + 4, round(y + length)), colour, -1)
+                y += length
+    return picture
+
+
+def test_coloured_limbs_are_measured_without_a_detector(monkeypatch):
+    """A longer shin is found, whatever the size of the picture, and a frame in which it is hidden does not count."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    coloured = import_module("coloured_limbs")
+    truth, longer = limbs_as_bars(50), limbs_as_bars(60)
+    twice = cv2.resize(longer, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    hidden = truth.copy()
+    hidden[170:] = 200
+    found = coloured.limb_changes(np.stack([twice] * 3), np.stack([truth, truth, hidden]))
+    names = list(LIMB_BONES)
+    for side in ("left", "right"):
+        assert found[names.index(f"{side}_shin")] == pytest.approx(1.2, abs=0.04)
+        for part in ("thigh", "upper_arm", "forearm"):
+            assert found[names.index(f"{side}_{part}")] == pytest.approx(1, abs=0.03)
+    short = coloured.limb_changes(np.stack([limbs_as_bars(50, trunk=70)]), np.stack([truth]))
+    assert short.mean() == pytest.approx(60 / 70, abs=0.03)
