@@ -37,6 +37,8 @@ LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
 STILL = 0.03
 LEAST_PRESENCE = 1e-4
+# How gradually a trunk ends at the hips, in its lengths.
+HIPS_WIDTH = 0.1
 # A part that lies behind an arm is continued behind it up to this many radii.
 BESIDE = 1.1
 
@@ -201,9 +203,10 @@ def move_limbs(
     else:
         behind, erased = (value.expand(len(source), -1, -1, -1) for value in (prepared.background, prepared.erased))
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
-    presence = _presence(layers, grids, moving, distance, limbs)
-    share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
     reach = _reach(position, distance, there, limbs)
+    presence = _presence(layers, grids, moving, distance, limbs)
+    presence = _only_where_legs_are(presence, position, reach, there, limbs)
+    share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
     coverage = joined_coverage(reach + hidden, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
@@ -271,6 +274,23 @@ def _presence(
             body, lost = _sampled(behind, grids[:, number]).flatten(2).unbind(1)
             presence.append(body * (1 - beyond[:, number] * lost))
     return torch.stack(presence, 1)
+
+
+def _only_where_legs_are(
+    presence: Tensor, position: Tensor, reach: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]
+) -> Tensor:
+    """Presence (B, L, P) of limbs, of which a trunk has none beyond its end but where the legs that hang on it have theirs: thighs
+    that move would else stay at its sides, where they were."""
+    inside = presence * torch.sigmoid((1 - reach) / SOFTNESS)
+    _, length = axis_directions(there)
+    result = list(presence.unbind(1))
+    for number, limb in enumerate(limbs):
+        legs = [other for other, leg in enumerate(limbs) if set(leg.start) < set(limb.end)]
+        if legs:
+            below = torch.sigmoid((position[:, number, :, 0] / length[:, number, None] - 1) / HIPS_WIDTH)
+            seen = there.seen[:, legs].amin(1, keepdim=True)
+            result[number] = result[number] * (1 - seen * below * (1 - inside[:, legs].amax(1)))
+    return torch.stack(result, 1)
 
 
 def _sample_parts(
