@@ -23,6 +23,8 @@ RIM = 0.008
 # Around a shoulder, up to this many radii of the arm, the body belongs to both the arm and the trunk, so that no gap opens
 # between them when the arm turns.
 JOINT = 1.2
+# A leg takes what lies up to this many radii beyond the middle between it and the other one.
+LEG_OVERLAP = 0.25
 # What is behind an arm is continued from both of its sides, this far, in heights of the picture.
 RINGS = 0.06
 
@@ -36,6 +38,8 @@ class SourceLayers:
         filled (`Tensor` of shape (B, 3, H, W)): What the picture would be without its arms, filled from around them.
         arms (`Tensor` of shape (B, A, H, W)): How far each pixel belongs to each part that lies in front, in [0, 1], in the
             order of [`front_parts`].
+        legs (`Tensor` of shape (B, P, H, W)): How far each pixel belongs to each part of the legs rather than to the same part of
+            the other leg, in [0, 1], in the order of [`leg_parts`].
         joints (`Tensor` of shape (B, 1, H, W)): How far each pixel belongs to an arm and to the trunk at once, in [0, 1].
         body (`Tensor` of shape (B, 1, H, W)): The silhouette ([`find_silhouettes`]).
         rest (`Tensor` of shape (B, 1, H, W)): What it would be without the arms, filled as the picture is.
@@ -43,6 +47,7 @@ class SourceLayers:
 
     filled: Tensor
     arms: Tensor
+    legs: Tensor
     joints: Tensor
     body: Tensor
     rest: Tensor
@@ -70,12 +75,25 @@ class SourceLayers:
         return self._each(lambda value: value[[number]])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "SourceLayers":
-        return SourceLayers(*(change(value) for value in (self.filled, self.arms, self.joints, self.body, self.rest)))
+        return SourceLayers(
+            *(change(value) for value in (self.filled, self.arms, self.legs, self.joints, self.body, self.rest))
+        )
 
 
 def front_parts(limbs: tuple[Limb, ...]) -> list[int]:
     """Numbers of the limbs that lie in front of others."""
     return [number for number, limb in enumerate(limbs) if limb.rank > 0]
+
+
+def leg_parts(limbs: tuple[Limb, ...]) -> dict[int, int]:
+    """Numbers of the limbs that have a twin on the other side and do not lie in front of others, and the twins' numbers."""
+    twins = {}
+    for number, limb in enumerate(limbs):
+        for other, twin in enumerate(limbs):
+            alike = (limb.typical, limb.radius, limb.beyond) == (twin.typical, twin.radius, twin.beyond)
+            if alike and other != number and limb.rank == 0:
+                twins[number] = other
+    return twins
 
 
 @torch.no_grad()
@@ -93,7 +111,8 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     pixels = picture_positions(height, width, aspect, picture.device)
     position, distance = limb_frames(pixels, axes, limbs)
     front = front_parts(limbs)
-    distance = (distance + hidden_distance(axes.seen))[:, front].unflatten(2, (height, width))
+    apart = (distance + hidden_distance(axes.seen)).unflatten(2, (height, width))
+    distance, legs = apart[:, front], _nearer_legs(apart, limbs)
     outside = torch.sigmoid((distance.amin(1, keepdim=True) - OUTSIDE) / SOFTNESS)
     unlike_around = (picture - fill(picture, outside)).square().sum(1, keepdim=True)
     unlike_axis = _difference_from_axis(picture, position, axes, front, limbs, aspect)
@@ -105,7 +124,14 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     body = find_silhouettes(picture, axes, limbs)
     filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
     joints = _joints(pixels, axes, front, limbs).unflatten(2, (height, width))
-    return SourceLayers(filled, arms, joints, body, rest)
+    return SourceLayers(filled, arms, legs, joints, body, rest)
+
+
+def _nearer_legs(distance: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """How much nearer the parts of the legs (B, P, H, W) are than the other leg's, by distances (B, L, H, W) in radii."""
+    twins = leg_parts(limbs)
+    nearer = distance[:, list(twins.values())] - distance[:, list(twins)]
+    return torch.sigmoid((nearer + LEG_OVERLAP) / SOFTNESS)
 
 
 def _joints(pixels: Tensor, axes: LimbAxes, front: list[int], limbs: tuple[Limb, ...]) -> Tensor:
@@ -135,4 +161,4 @@ def _difference_from_axis(
     return torch.stack(found, 1)
 
 
-__all__ = ["SourceLayers", "front_parts", "take_apart"]
+__all__ = ["SourceLayers", "front_parts", "leg_parts", "take_apart"]

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .inpainting import inpaint
-from .limb_layers import SourceLayers, front_parts, take_apart
+from .limb_layers import SourceLayers, front_parts, leg_parts, take_apart
 from .limbs import (
     LIMBS,
     SOFTNESS,
@@ -254,9 +254,9 @@ def _presence(
     layers: SourceLayers, grids: Tensor, moving: Tensor, distance: Tensor, limbs: tuple[Limb, ...]
 ) -> Tensor:
     """How far each limb has pixels of its own after its move (B, L, P): those of the silhouette; arms that move (B, L) also leave
-    behind what is not theirs, and those beside them what goes with them. Parts behind arms are filled in as the silhouette without
+    behind what is not theirs, and those beside them what goes with them; legs leave what is the other leg's. Parts behind arms are filled in as the silhouette without
     arms is, but no farther than their capsules reach, by distances (B, L, P) in radii: there a hanging arm lies beside the trunk."""
-    front = front_parts(limbs)
+    front, legs = front_parts(limbs), list(leg_parts(limbs))
     moved = layers.arms * moving[:, front, None, None]
     apart = 1 - layers.joints
     gone = moved.amax(1, keepdim=True) * apart
@@ -272,7 +272,10 @@ def _presence(
             presence.append(_sampled(own, grids[:, number]).flatten(1))
         else:
             body, lost = _sampled(behind, grids[:, number]).flatten(2).unbind(1)
-            presence.append(body * (1 - beyond[:, number] * lost))
+            own = body * (1 - beyond[:, number] * lost)
+            if number in legs:
+                own = own * _sampled(layers.legs[:, [legs.index(number)]], grids[:, number]).flatten(1)
+            presence.append(own)
     return torch.stack(presence, 1)
 
 
