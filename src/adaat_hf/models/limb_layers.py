@@ -24,7 +24,7 @@ RIM = 0.008
 # between them when the arm turns.
 JOINT = 1.2
 # A leg takes what lies up to this many radii beyond the middle between it and the other one.
-LEG_OVERLAP = 0.25
+LEG_OVERLAP = 0.35
 # What is behind an arm is continued from both of its sides, this far, in heights of the picture.
 RINGS = 0.06
 
@@ -96,6 +96,11 @@ def leg_parts(limbs: tuple[Limb, ...]) -> dict[int, int]:
     return twins
 
 
+def trunk_part(limbs: tuple[Limb, ...]) -> int:
+    """Number of the limb on which the legs hang."""
+    return next(number for number, limb in enumerate(limbs) if any(set(leg.start) < set(limb.end) for leg in limbs))
+
+
 @torch.no_grad()
 def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> SourceLayers:
     """Find the pixels of arms by place and colour, so that clothes beside a hanging arm do not go with it, nor the arm with
@@ -161,4 +166,4 @@ def _difference_from_axis(
     return torch.stack(found, 1)
 
 
-__all__ = ["SourceLayers", "front_parts", "leg_parts", "take_apart"]
+__all__ = ["SourceLayers", "front_parts", "leg_parts", "take_apart", "trunk_part"]

@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .inpainting import inpaint
-from .limb_layers import SourceLayers, front_parts, leg_parts, take_apart
+from .limb_layers import SourceLayers, front_parts, take_apart
+from .limb_presence import presence_of_parts, reach_of_parts, sample
 from .limbs import (
     LIMBS,
-    SOFTNESS,
     Limb,
     LimbAxes,
     axis_directions,
@@ -29,18 +29,11 @@ SHARPNESS = 14.0
 # that its outline does not stay in the background.
 ERASE_MARGIN = 1.75
 ERASED_RIM = 0.024
-# Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
-# the next limb: a bent elbow or knee is no thicker than the limb.
-SIDE_MARGIN, END_MARGIN, BEND_MARGIN = 1.6, 1.25, 0.4
 # Coverage is corrected by the network in logits, which it must be able to overrule.
 LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
 STILL = 0.03
 LEAST_PRESENCE = 1e-4
-# How gradually a trunk ends at the hips, in its lengths.
-HIPS_WIDTH = 0.1
-# A part that lies behind an arm is continued behind it up to this many radii.
-BESIDE = 1.1
 
 
 @dataclass(frozen=True)
@@ -203,30 +196,14 @@ def move_limbs(
     else:
         behind, erased = (value.expand(len(source), -1, -1, -1) for value in (prepared.background, prepared.erased))
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
-    reach = _reach(position, distance, there, limbs)
-    presence = _presence(layers, grids, moving, distance, limbs)
-    presence = _only_where_legs_are(presence, position, reach, there, limbs)
+    reach = reach_of_parts(position, distance, there, limbs)
+    presence = presence_of_parts(layers, grids, moving, position, distance, reach, there, limbs)
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
     coverage = joined_coverage(reach + hidden, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
     parts = _sample_parts(source.float(), behind_arms, grids, share, limbs)
     return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
-
-
-def _reach(position: Tensor, distance: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
-    """Distances (B, L, P) of positions (B, L, P, 2) in the limbs' frames, from distances in radii, in units of how far parts may
-    reach."""
-    radius = torch.tensor([limb.radius for limb in limbs], device=distance.device) * there.thickness
-    sideways = position[..., 1] / radius[..., None]
-    past = (distance.square() - sideways.square()).clamp_min(0).sqrt()
-    starts, ends = {limb.start for limb in limbs}, {limb.end for limb in limbs}
-    margins = [
-        (BEND_MARGIN if limb.start in ends else END_MARGIN, BEND_MARGIN if limb.end in starts else END_MARGIN)
-        for limb in limbs
-    ]
-    before, after = torch.tensor(margins, device=distance.device).T[..., None]
-    return torch.hypot(sideways / SIDE_MARGIN, past / torch.where(position[..., 0] < 0, before, after))
 
 
 def _source_places(position: Tensor, here: LimbAxes, there: LimbAxes) -> Tensor:
@@ -250,52 +227,6 @@ def _moving(here: LimbAxes, there: LimbAxes) -> Tensor:
     return torch.maximum(moved, 1 - there.seen)
 
 
-def _presence(
-    layers: SourceLayers, grids: Tensor, moving: Tensor, distance: Tensor, limbs: tuple[Limb, ...]
-) -> Tensor:
-    """How far each limb has pixels of its own after its move (B, L, P): those of the silhouette; arms that move (B, L) also leave
-    behind what is not theirs, and those beside them what goes with them; legs leave what is the other leg's. Parts behind arms are filled in as the silhouette without
-    arms is, but no farther than their capsules reach, by distances (B, L, P) in radii: there a hanging arm lies beside the trunk."""
-    front, legs = front_parts(limbs), list(leg_parts(limbs))
-    moved = layers.arms * moving[:, front, None, None]
-    apart = 1 - layers.joints
-    gone = moved.amax(1, keepdim=True) * apart
-    behind = torch.cat([torch.lerp(layers.body, layers.rest, gone), gone], 1)
-    beyond = torch.sigmoid((distance - BESIDE) / SOFTNESS)
-    presence = []
-    for number in range(len(limbs)):
-        if number in front:
-            index = front.index(number)
-            others = [other for other in range(len(front)) if other != index]
-            lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, number, None, None, None])
-            own = layers.body * (1 - lost * (1 - layers.arms[:, [index]]) * apart)
-            presence.append(_sampled(own, grids[:, number]).flatten(1))
-        else:
-            body, lost = _sampled(behind, grids[:, number]).flatten(2).unbind(1)
-            own = body * (1 - beyond[:, number] * lost)
-            if number in legs:
-                own = own * _sampled(layers.legs[:, [legs.index(number)]], grids[:, number]).flatten(1)
-            presence.append(own)
-    return torch.stack(presence, 1)
-
-
-def _only_where_legs_are(
-    presence: Tensor, position: Tensor, reach: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]
-) -> Tensor:
-    """Presence (B, L, P) of limbs, of which a trunk has none beyond its end but where the legs that hang on it have theirs: thighs
-    that move would else stay at its sides, where they were."""
-    inside = presence * torch.sigmoid((1 - reach) / SOFTNESS)
-    _, length = axis_directions(there)
-    result = list(presence.unbind(1))
-    for number, limb in enumerate(limbs):
-        legs = [other for other, leg in enumerate(limbs) if set(leg.start) < set(limb.end)]
-        if legs:
-            below = torch.sigmoid((position[:, number, :, 0] / length[:, number, None] - 1) / HIPS_WIDTH)
-            seen = there.seen[:, legs].amin(1, keepdim=True)
-            result[number] = result[number] * (1 - seen * below * (1 - inside[:, legs].amax(1)))
-    return torch.stack(result, 1)
-
-
 def _sample_parts(
     source: Tensor, behind_arms: Tensor, grids: Tensor, share: Tensor, limbs: tuple[Limb, ...]
 ) -> Tensor:
@@ -304,12 +235,8 @@ def _sample_parts(
     total = torch.zeros_like(source)
     for number, limb in enumerate(limbs):
         picture = source if limb.rank > 0 else behind_arms
-        total = total + share[:, number].view(batch, 1, height, width) * _sampled(picture, grids[:, number])
+        total = total + share[:, number].view(batch, 1, height, width) * sample(picture, grids[:, number])
     return total
-
-
-def _sampled(picture: Tensor, grid: Tensor) -> Tensor:
-    return F.grid_sample(picture, grid, padding_mode="border", align_corners=True)
 
 
 __all__ = ["MovedBody", "PreparedSources", "compose", "move_limbs", "prepare_layers", "prepare_sources"]
