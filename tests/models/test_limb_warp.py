@@ -92,6 +92,37 @@ def test_a_bent_elbow_is_no_thicker_than_the_arm(standing):
     assert value_at(coverage, tip) < 0.15, "the forearm starts at the elbow"
 
 
+def test_who_turns_around_has_two_legs(standing):
+    """Legs that stand close together change sides: each takes its own colour along, and no other leg."""
+    right, left = [8, 9, 10], [11, 12, 13]
+    middle = standing[0, right + left, 0].mean()
+    closed = standing.clone()
+    closed[0, right, 0], closed[0, left, 0] = middle - 0.1, middle + 0.1
+    turned = closed.clone()
+    turned[0, right], turned[0, left] = closed[0, left], closed[0, right]
+    knees = int((closed[0, 9, 1] + 1) / 2 * (HEIGHT - 1))
+    column = (torch.arange(WIDTH) / (WIDTH - 1) * 2 - 1 - middle).abs()
+    bare = (column > 0.02) & (column < 0.18)
+    picture = torch.full((1, 3, HEIGHT, WIDTH), 0.9)
+    picture[..., knees:, :] = torch.where(bare, torch.tensor([0.1, 0.1, 0.6]).view(3, 1, 1), picture[..., knees:, :])
+    result = move_limbs(picture, closed, turned).composed()
+    rows = slice(knees + 6, int((closed[0, 10, 1] + 1) / 2 * (HEIGHT - 1)) - 2)
+    dark = (result[0, 0, rows] < 0.5).float().mean(0)
+    assert dark[bare].mean() > 0.7 and dark[column > 0.25].max() == 0, "no third leg beside the two"
+
+
+def test_thighs_that_spread_leave_nothing_between_them(standing):
+    wide = standing.clone()
+    for hip, knee, ankle, side in ((8, 9, 10, -1.0), (11, 12, 13, 1.0)):
+        wide[0, knee, 0], wide[0, ankle, 0] = standing[0, hip, 0] + side * 0.45, standing[0, hip, 0] + side * 0.7
+    body = (body_coverage(standing, None, HEIGHT, WIDTH, 0.6) > 0.5).float()
+    picture = body * torch.tensor([0.1, 0.6, 0.1]).view(1, 3, 1, 1) + (1 - body) * 0.9
+    coverage = move_limbs(picture, standing, wide).driving_coverage[0, 0]
+    hips, knees = (int((standing[0, joint, 1] + 1) / 2 * (HEIGHT - 1)) for joint in (8, 9))
+    between = coverage[hips:knees, WIDTH // 2 - 6 : WIDTH // 2 + 6].amax(1)
+    assert between[:8].min() > 0.9 and between[13:].max() < 0.05, "the trunk does not keep the thighs as they were"
+
+
 def test_unseen_limbs_are_left_out(standing):
     driving = raised(standing)
     picture = picture_of(standing, [3, 4], (1.0, 0.0, 0.0))
