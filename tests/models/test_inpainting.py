@@ -37,3 +37,17 @@ def test_pictures_of_a_batch_do_not_mix_and_odd_sizes_work():
     both = inpaint(picture, weight)
     torch.testing.assert_close(both[1:], inpaint(picture[1:], weight[1:]))
     assert both.shape == picture.shape and both.min() >= -1e-4 and both.max() <= 1 + 1e-4
+
+
+def test_copies_are_as_bright_as_the_wall_around_them():
+    """A striped wall that is darker on one side: what is copied from there into the light is lit."""
+    bright = torch.linspace(0.3, 0.9, 120)
+    stripes = 1 - 0.3 * (torch.arange(120) // 4 % 2)
+    picture = (bright * stripes).expand(1, 3, 128, 120).clone()
+    weight = torch.ones(1, 1, 128, 120)
+    weight[..., 24:104, 50:82] = 0
+    missing = (weight == 0).expand_as(picture)
+    filled = inpaint(picture * weight, weight)
+    assert (filled - picture)[missing].abs().mean() < 0.06
+    shade = (filled - picture)[..., 40:90, 52:80].mean((0, 1, 2))
+    assert shade.view(-1, 4).mean(1).abs().max() < 0.09, "no part of the hole is darker than the wall"

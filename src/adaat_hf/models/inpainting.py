@@ -29,6 +29,8 @@ WORST, COHERENCE = 0.1, 3.0
 # Mismatch at which a copy gives way to the smooth filling.
 MISTRUST = 0.03
 IMPOSSIBLE = 1e3
+# Copies are shaded as the smooth filling is; colours that differ more than about this from it are something else than shade.
+LARGEST_SHADE = 0.4
 
 
 def fill(picture: Tensor, weight: Tensor) -> Tensor:
@@ -75,7 +77,8 @@ def inpaint(picture: Tensor, weight: Tensor) -> Tensor:
 
     Every cell of the hole takes one shift, by which the rest of the picture continues across the hole's border with the
     least mismatch (compare He and Sun, Statistics of Patch Offsets for Image Completion, 2012); neighbouring cells mostly
-    take the same one, so that whole pieces of wall and floor are copied.
+    take the same one, so that whole pieces of wall and floor are copied. Walls are brighter in one place than in another, so the
+    copies get the brightness that the smooth filling has.
 
     Args:
         picture (`Tensor` of shape (B, 3, H, W)): Picture in [0, 1].
@@ -90,13 +93,24 @@ def inpaint(picture: Tensor, weight: Tensor) -> Tensor:
     # The grid covers the picture; what it has beyond the border repeats it.
     pad = (0, width * cell - picture.shape[3], 0, height * cell - picture.shape[2])
     full = F.pad(fill(picture, weight.clamp_min(OWN_WEIGHT)), pad, mode="replicate")
+    # In a hole's soft edge are colours of what is to be removed: squared, they count little.
+    bright = F.pad(fill(picture, weight.square()), pad, mode="replicate")
     known = (F.avg_pool2d(F.pad(weight, pad, mode="replicate"), cell) > 1 - MISSING).to(picture.dtype)
     chosen, trust = _choose(F.avg_pool2d(full, cell), known)
     tiles = _tiles(full, cell)
     copied = _joined(tiles.gather(2, chosen[:, None].expand_as(tiles)), (height * cell, width * cell), cell)
+    copied = copied + _shade(bright, copied, 1 - known, cell)
     trust = F.interpolate(trust, copied.shape[2:], mode="bilinear", align_corners=False)
     copied = (trust * copied + (1 - trust) * full)[:, :, : picture.shape[2], : picture.shape[3]]
     return weight * picture + (1 - weight) * copied
+
+
+def _shade(bright: Tensor, copied: Tensor, missing: Tensor, cell: int) -> Tensor:
+    """By how much copies (B, 3, H, W) are darker than a smooth filling, over several of the missing (B, 1, h, w) cells."""
+    apart = F.avg_pool2d(bright, cell) - F.avg_pool2d(copied, cell)
+    apart = _mean_of_neighbours(apart, missing)
+    apart = apart * torch.exp(-apart.square().sum(1, keepdim=True) / LARGEST_SHADE**2)
+    return F.interpolate(apart, copied.shape[2:], mode="bilinear", align_corners=False)
 
 
 def _choose(small: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +124,7 @@ def _choose(small: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     comparable = there_known * seen
     mismatch = fill(different.unflatten(2, (height, width)), comparable.unflatten(2, (height, width))).flatten(2)
     cost = mismatch + COLOUR_COST * different + price
-    cost = _neighbours_mean(cost, there_known, height, width)
+    cost = _mean_of_neighbours(*(part.unflatten(2, (height, width)) for part in (cost, there_known))).flatten(2)
     # One shift for all of the hole is best, so each is judged by how much of the hole it serves, and how well.
     served = torch.where(there_known > 0, cost.clamp_max(WORST), WORST)
     overall = (served * (1 - seen)).sum(2, keepdim=True) / (1 - seen).sum(2, keepdim=True).clamp_min(1)
@@ -123,12 +137,9 @@ def _choose(small: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(kept, own, taken), trust.unflatten(1, (1, height, width))
 
 
-def _neighbours_mean(cost: Tensor, valid: Tensor, height: int, width: int) -> Tensor:
-    """Costs (B, S, h * w) averaged over neighbouring cells where they are valid."""
-    total, count = (
-        F.avg_pool2d(values.unflatten(2, (height, width)), SMOOTHING, 1, SMOOTHING // 2).flatten(2)
-        for values in (cost * valid, valid)
-    )
+def _mean_of_neighbours(values: Tensor, valid: Tensor) -> Tensor:
+    """Values (B, C, h, w) of cells averaged over neighbouring cells where they are valid, (B, C or 1, h, w)."""
+    total, count = (F.avg_pool2d(part, SMOOTHING, 1, SMOOTHING // 2) for part in (values * valid, valid))
     return total / count.clamp_min(MIN_WEIGHT)
 
 
