@@ -143,7 +143,7 @@ def photographed_poses(model: AdaATBodyModel, count: int, rng: np.random.Generat
 def transfer(
     pipe: PoseTransferPipeline, detector: Any, maker: BodyMaker, motion: Motion, poses: torch.Tensor
 ) -> Outcome | None:
-    """One pair, the source photographed in some poses (N, 24, 3); `None` if the detector does not find the people in it."""
+    """One pair, the source photographed in some poses (N, 24, 3); `None` if the detector fails, or a limb is seen in no frame."""
     source, driver = Actor.unlike_pair(maker)
     pictures = source.film(poses)
     driving, truth = driver.film(motion.pose), source.film(motion.pose)
