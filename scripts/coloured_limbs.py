@@ -24,8 +24,10 @@ LEAST_PIXELS = 25
 # Limbs count in frames in which they look at least this long, as a share of this percentile of all frames: in others they point
 # to the camera or are hidden.
 SHOWN, LONGEST = 0.7, 90
-UPPER = [number for number, name in enumerate(LIMB_BONES) if "thigh" in name or "upper_arm" in name]
-_ARMS = np.array(["arm" in name for name in LIMB_BONES])
+THIGHS, UPPER_ARMS = (
+    [number for number, name in enumerate(LIMB_BONES) if part in name] for part in ("thigh", "upper_arm")
+)
+UPPER = THIGHS + UPPER_ARMS
 
 
 def colour_limbs(bones: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -82,9 +84,9 @@ def _ends_of(places: np.ndarray) -> np.ndarray:
 
 def _upper_first(ends: np.ndarray) -> np.ndarray:
     """Ends (8, 2, 2) in order: a thigh's or an upper arm's upper one is farther from the limb below it."""
-    names = list(LIMB_BONES)
+    bones = list(LIMB_BONES.values())
     for upper in UPPER:
-        below = names.index(names[upper].replace("thigh", "shin").replace("upper_arm", "forearm"))
+        below = next(number for number, (start, _) in enumerate(bones) if start == bones[upper][1])
         for limb, other in ((upper, below), (below, upper)):
             away = np.linalg.norm(ends[limb] - ends[other].mean(0), axis=1)
             if (away[0] < away[1]) == (limb == upper):
@@ -107,8 +109,7 @@ def limb_changes(film: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def _trunk(ends: np.ndarray) -> np.ndarray:
     """Distances (T,) from between the shoulders to between the hips, by the limbs' ends (T, 8, 2, 2)."""
-    arms, legs = ([number for number in UPPER if _ARMS[number] == arm] for arm in (True, False))
-    return np.linalg.norm(ends[:, arms, 0].mean(1) - ends[:, legs, 0].mean(1), axis=-1)
+    return np.linalg.norm(ends[:, UPPER_ARMS, 0].mean(1) - ends[:, THIGHS, 0].mean(1), axis=-1)
 
 
 def _median(values: np.ndarray) -> float:

@@ -29,7 +29,7 @@ from render_bodies import SIDE, BodyMaker, Shot, dress, render
 from tqdm.auto import tqdm
 
 from adaat_hf import BodyFitter
-from adaat_hf.control.body_joints import BODY18_NAMES, LIMB_BONES
+from adaat_hf.control.body_joints import LIMB_BONES
 from adaat_hf.control.body_model import AdaATBodyModel
 from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.control.rotation import rotation_matrix
@@ -38,7 +38,7 @@ from adaat_hf.evaluation.contact_sheet import contact_sheet
 from adaat_hf.evaluation.pose_transfer import drive_directly, fit_track, limb_lengths
 from adaat_hf.pipelines.persons import SourcePerson
 from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline
-from adaat_hf.processing.body_keypoints import HIPS, SHOULDERS
+from adaat_hf.processing.body_keypoints import ARM_AND_LEG_BONES, HIPS, SHOULDERS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
 from adaat_hf.processing.images import save_image
 from adaat_hf.processing.pose_files import BodyPose
@@ -51,9 +51,7 @@ CANDIDATES = 8
 JUDGED = [number for number, name in enumerate(LIMB_BONES) if "thigh" not in name]
 # Pairs in whose photographs the detector misses a limb's end by more than this many trunk lengths are left out.
 MISSED = 0.25
-LIMB_POINTS = [
-    number for number, name in enumerate(BODY18_NAMES) if name.endswith(("elbow", "wrist", "knee", "ankle"))
-]
+LIMB_POINTS = [end for _, end in ARM_AND_LEG_BONES]
 
 
 @dataclass(frozen=True)
@@ -153,15 +151,14 @@ def transfer(
     size = pictures.frames.shape[1:3]
     seen = zip(pictures.frames, stands.points, stands.visibility, strict=True)
     people = [SourcePerson(picture, BodyPose(points, visibility, size)) for picture, points, visibility in seen]
-    direct = replace(moves, points=drive_directly(moves, people[0].pose))
     ours = pipe(list(pictures.frames), list(driving.frames), detector=detector, fps=motion.fps, crop_only=True)
     films = {
         "driver": driving.frames,
         "truth": truth.frames,
         "ours": np.stack(list(ours.arrays())),
-        "direct": paint(pipe, people, direct),
-        "true key points": paint(pipe, people, replace(true, points=drive_directly(true, people[0].pose))),
     }
+    for name, track in (("direct", moves), ("true key points", true)):
+        films[name] = paint(pipe, people, replace(track, points=drive_directly(track, people[0].pose)))
     painted = ("ours", "direct", "true key points")
     errors = {name: float(np.abs(limb_changes(films[name], truth.frames) - 1).mean()) for name in painted}
     return Outcome(errors, films) if np.isfinite(list(errors.values())).all() else None

@@ -31,10 +31,15 @@ def hanging(standing_pose):
     )
     picture[:, top:bottom, left:right] = torch.tensor(DRESS).view(3, 1, 1)
     for shoulder, wrist in ((2, 4), (5, 7)):
-        for share in torch.linspace(0, 1.15, 80):
-            x, y = (points[shoulder] + share * (points[wrist] - points[shoulder])).round().long().tolist()
-            picture[:, y - 2 : y + 3, x - 3 : x + 4] = torch.tensor(SKIN).view(3, 1, 1)
+        paint_arm(picture, points[shoulder], points[wrist])
     return points[None].float(), picture[None]
+
+
+def paint_arm(picture, shoulder, wrist):
+    """A straight arm and its hand in a picture (3, H, W)."""
+    for share in torch.linspace(0, 1.15, 80):
+        x, y = (shoulder + share * (wrist - shoulder)).round().long().tolist()
+        picture[:, y - 2 : y + 3, x - 3 : x + 4] = torch.tensor(SKIN).view(3, 1, 1)
 
 
 def like(picture, colour):
@@ -145,9 +150,7 @@ def test_behind_a_spread_arm_is_no_body(hanging):
     for shoulder, side in ((2, -1), (5, 1)):
         points[0, shoulder + 1] = points[0, shoulder] + torch.tensor([16.0 * side, 20])
         points[0, shoulder + 2] = points[0, shoulder] + torch.tensor([30.0 * side, 40])
-        for share in torch.linspace(0, 1.15, 80):
-            x, y = (points[0, shoulder] + share * torch.tensor([30.0 * side, 40])).round().long().tolist()
-            picture[0, :, y - 2 : y + 3, x - 3 : x + 4] = torch.tensor(SKIN).view(3, 1, 1)
+        paint_arm(picture[0], points[0, shoulder], points[0, shoulder + 2])
     layers = take_apart(picture, limb_axes(normalised(points), None, (WIDTH - 1) / (HEIGHT - 1), LIMBS[18]), LIMBS[18])
     for wrist in (4, 7):
         x, y = points[0, wrist].round().long().tolist()

@@ -1,14 +1,24 @@
 """Take a photographed body apart into layers: its silhouette, its arms, and what is behind them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .inpainting import fill, grow
-from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, hidden_distance, limb_frames, picture_positions
+from .limbs import (
+    SOFTNESS,
+    Limb,
+    LimbAxes,
+    axis_directions,
+    hidden_distance,
+    limb_frames,
+    picture_positions,
+    sample,
+    widen,
+)
 from .silhouette import find_silhouettes
 
 
@@ -54,9 +64,7 @@ class SourceLayers:
 
     def behind(self, picture: Tensor, moving: Tensor) -> Tensor:
         """The picture (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
-        wide = 2 * round(picture.shape[2] * RIM) + 1
-        gone = F.max_pool2d((self.arms * moving[..., None, None]).amax(1, keepdim=True), wide, 1, wide // 2)
-        gone = gone * (1 - self.joints)
+        gone = widen((self.arms * moving[..., None, None]).amax(1, keepdim=True), RIM) * (1 - self.joints)
         return picture + gone * (self.filled - picture)
 
     def expand(self, count: int) -> "SourceLayers":
@@ -75,9 +83,7 @@ class SourceLayers:
         return self._each(lambda value: value[[number]])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "SourceLayers":
-        return SourceLayers(
-            *(change(value) for value in (self.filled, self.arms, self.legs, self.joints, self.body, self.rest))
-        )
+        return SourceLayers(*(change(getattr(self, field.name)) for field in fields(self)))
 
 
 def front_parts(limbs: tuple[Limb, ...]) -> list[int]:
@@ -96,9 +102,13 @@ def leg_parts(limbs: tuple[Limb, ...]) -> dict[int, int]:
     return twins
 
 
-def trunk_part(limbs: tuple[Limb, ...]) -> int:
-    """Number of the limb on which the legs hang."""
-    return next(number for number, limb in enumerate(limbs) if any(set(leg.start) < set(limb.end) for leg in limbs))
+def trunk_and_thighs(limbs: tuple[Limb, ...]) -> tuple[int, list[int]]:
+    """Number of the limb on which the legs hang, and of those that hang on it."""
+    for trunk, limb in enumerate(limbs):
+        thighs = [number for number, leg in enumerate(limbs) if set(leg.start) < set(limb.end)]
+        if thighs:
+            return trunk, thighs
+    raise ValueError("Of these limbs no two hang on one and the same.")
 
 
 @torch.no_grad()
@@ -124,8 +134,7 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     evidence = ((unlike_around - unlike_axis) / COLOUR_SPREAD**2).clamp(-LARGEST_EVIDENCE, LARGEST_EVIDENCE)
     arms = torch.sigmoid(STEEPNESS * (BOUND - distance) + evidence) * torch.sigmoid((OUTSIDE - distance) / SOFTNESS)
     arms = F.avg_pool2d(arms, 3, 1, 1, count_include_pad=False)
-    wide = 2 * round(height * RIM) + 1
-    rim = F.max_pool2d(arms.amax(1, keepdim=True), wide, 1, wide // 2)
+    rim = widen(arms.amax(1, keepdim=True), RIM)
     body = find_silhouettes(picture, axes, limbs)
     filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
     joints = _joints(pixels, axes, front, limbs).unflatten(2, (height, width))
@@ -161,9 +170,8 @@ def _difference_from_axis(
         forward = position[:, number, :, 0].clamp_min(0).minimum(reach)
         nearest = axes.start[:, number, None] + forward[..., None] * along[:, number, None]
         grid = (nearest / nearest.new_tensor([aspect, 1.0])).unflatten(1, tuple(picture.shape[2:]))
-        colour = F.grid_sample(smooth, grid, padding_mode="border", align_corners=True)
-        found.append((picture - colour).square().sum(1))
+        found.append((picture - sample(smooth, grid)).square().sum(1))
     return torch.stack(found, 1)
 
 
-__all__ = ["SourceLayers", "front_parts", "leg_parts", "take_apart", "trunk_part"]
+__all__ = ["SourceLayers", "front_parts", "leg_parts", "take_apart", "trunk_and_thighs"]

@@ -2,10 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from .limb_layers import SourceLayers, front_parts, leg_parts, trunk_part
-from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions
+from .limb_layers import SourceLayers, front_parts, leg_parts, trunk_and_thighs
+from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, sample
 
 
 # Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
@@ -60,48 +59,37 @@ def presence_of_parts(
     Returns:
         `Tensor` of shape (B, L, P): in [0, 1].
     """
-    front, legs, trunk = front_parts(limbs), list(leg_parts(limbs)), trunk_part(limbs)
+    front, legs, (trunk, thighs) = front_parts(limbs), list(leg_parts(limbs)), trunk_and_thighs(limbs)
     moved = layers.arms * moving[:, front, None, None]
-    within = torch.sigmoid((1 - reach) / SOFTNESS)
-    presence = list(_behind_arms(layers, grids, moved, distance).unbind(1))
-    on_trunk = within[:, trunk] * sample(layers.body, grids[:, trunk]).flatten(1)
-    for index, number in enumerate(front):
-        others = [other for other in range(len(front)) if other != index]
-        lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, number, None, None, None])
-        lost = lost * (1 - layers.arms[:, [index]])
-        own = layers.body * (1 - torch.cat([lost, lost * (1 - layers.joints)], 1))
-        alone, joined = sample(own, grids[:, number]).flatten(2).unbind(1)
-        presence[number] = torch.maximum(alone, joined * on_trunk)
-    for index, number in enumerate(legs):
-        presence[number] = presence[number] * sample(layers.legs[:, [index]], grids[:, number]).flatten(1)
-    presence[trunk] = presence[trunk] * _trunk_share(presence, position, within, there, limbs)
+    gone = moved.amax(1, keepdim=True) * (1 - layers.joints)
+    behind = torch.cat([torch.lerp(layers.body, layers.rest, gone), gone], 1)
+    on_trunk = joined_coverage(reach[:, [trunk]], sample(layers.body, grids[:, trunk]).flatten(2))
+    presence = []
+    for number in range(len(limbs)):
+        grid = grids[:, number]
+        if number in front:
+            presence.append(_of_arm(layers, moved, moving[:, number], front.index(number), grid, on_trunk))
+            continue
+        leg = layers.legs[:, [legs.index(number)]] if number in legs else torch.ones_like(gone)
+        body, lost, own = sample(torch.cat([behind, leg], 1), grid).flatten(2).unbind(1)
+        beside = torch.sigmoid((distance[:, number] - BESIDE) / SOFTNESS)
+        presence.append(body * (1 - beside * lost) * own)
+    on_legs = joined_coverage(reach[:, thighs], torch.stack([presence[number] for number in thighs], 1))
+    _, length = axis_directions(there)
+    below = torch.sigmoid((position[:, trunk, :, 0] / length[:, trunk, None] - 1) / HIPS_WIDTH)
+    # Thighs that move would remain at the trunk's sides.
+    presence[trunk] = presence[trunk] * (1 - there.seen[:, thighs].amin(1, keepdim=True) * below * (1 - on_legs))
     return torch.stack(presence, 1)
 
 
-def sample(picture: Tensor, grid: Tensor) -> Tensor:
-    """A picture (B, C, H, W) at some places (B, h, w, 2) in [-1, 1]; beyond its border it goes on."""
-    return F.grid_sample(picture, grid, padding_mode="border", align_corners=True)
+def _of_arm(layers: SourceLayers, moved: Tensor, moving: Tensor, index: int, grid: Tensor, on_trunk: Tensor) -> Tensor:
+    """How far an arm's part, by its number among them, has pixels of its own (B, P), where parts (B, A, H, W) move."""
+    others = [other for other in range(moved.shape[1]) if other != index]
+    lost = torch.maximum(moved[:, others].amax(1, keepdim=True), moving[:, None, None, None])
+    lost = lost * (1 - layers.arms[:, [index]])
+    own = layers.body * (1 - torch.cat([lost, lost * (1 - layers.joints)], 1))
+    alone, joined = sample(own, grid).flatten(2).unbind(1)
+    return torch.maximum(alone, joined * on_trunk)
 
 
-def _behind_arms(layers: SourceLayers, grids: Tensor, moved: Tensor, distance: Tensor) -> Tensor:
-    """The silhouette (B, L, P) in each limb's place, where arms that move (B, A, H, W) leave what is behind them."""
-    gone = moved.amax(1, keepdim=True) * (1 - layers.joints)
-    behind = torch.cat([torch.lerp(layers.body, layers.rest, gone), gone], 1)
-    found = [sample(behind, grid).flatten(2) for grid in grids.unbind(1)]
-    body, lost = torch.stack(found, 2).unbind(1)
-    return body * (1 - torch.sigmoid((distance - BESIDE) / SOFTNESS) * lost)
-
-
-def _trunk_share(
-    presence: list[Tensor], position: Tensor, within: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]
-) -> Tensor:
-    """What of a trunk stays (B, P): below the hips, what lies on legs. Thighs that move would else remain at its sides."""
-    trunk = trunk_part(limbs)
-    thighs = [number for number, leg in enumerate(limbs) if set(leg.start) < set(limbs[trunk].end)]
-    _, length = axis_directions(there)
-    below = torch.sigmoid((position[:, trunk, :, 0] / length[:, trunk, None] - 1) / HIPS_WIDTH)
-    on_legs = torch.stack([presence[number] * within[:, number] for number in thighs]).amax(0)
-    return 1 - there.seen[:, thighs].amin(1, keepdim=True) * below * (1 - on_legs)
-
-
-__all__ = ["presence_of_parts", "reach_of_parts", "sample"]
+__all__ = ["presence_of_parts", "reach_of_parts"]

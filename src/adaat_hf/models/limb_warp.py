@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .inpainting import inpaint
 from .limb_layers import SourceLayers, front_parts, take_apart
-from .limb_presence import presence_of_parts, reach_of_parts, sample
+from .limb_presence import presence_of_parts, reach_of_parts
 from .limbs import (
     LIMBS,
     Limb,
@@ -20,6 +20,8 @@ from .limbs import (
     limb_distance,
     limb_frames,
     picture_positions,
+    sample,
+    widen,
 )
 
 
@@ -140,11 +142,11 @@ def _without_body(
     """
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
-    wide = 2 * round(height * ERASED_RIM) + 1
-    grown = F.max_pool2d(silhouette, wide, 1, wide // 2)
     # A soft edge, within the rim: what is filled in may be a little brighter or darker than its surroundings.
-    soft = wide // 4
-    outline = F.avg_pool2d(grown, 2 * soft + 1, 1, soft, count_include_pad=False).flatten(1)[:, None]
+    soft = round(height * ERASED_RIM) // 2
+    outline = F.avg_pool2d(widen(silhouette, ERASED_RIM), 2 * soft + 1, 1, soft, count_include_pad=False).flatten(1)[
+        :, None
+    ]
     around, within = (limb_distance(axes, limbs, height, width, aspect, margin) for margin in (ERASE_MARGIN, 1.0))
     erased, body = (
         torch.maximum(joined_coverage(around, weight * outline), joined_coverage(within, weight)).unflatten(

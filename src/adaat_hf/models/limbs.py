@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 # How fast a part's coverage falls off at its outline, in units of its radius.
@@ -192,6 +193,17 @@ def joined_coverage(distance: Tensor, weight: Tensor | None = None) -> Tensor:
     """Pixels that lie within limbs (B, P), by distances (B, L, P) in radii; limbs may be weighted, (B, L, 1) or (B, L, P)."""
     inside = torch.sigmoid((1 - distance) / SOFTNESS)
     return (inside if weight is None else inside * weight).amax(1)
+
+
+def widen(mask: Tensor, share: float) -> Tensor:
+    """A mask (B, C, H, W) that reaches farther on all sides, by a share of its height."""
+    rim = round(mask.shape[2] * share)
+    return F.max_pool2d(mask, 2 * rim + 1, 1, rim)
+
+
+def sample(picture: Tensor, grid: Tensor) -> Tensor:
+    """A picture (B, C, H, W) at some places (B, h, w, 2) in [-1, 1]; beyond its border it goes on."""
+    return F.grid_sample(picture, grid, padding_mode="border", align_corners=True)
 
 
 def pose_distance(

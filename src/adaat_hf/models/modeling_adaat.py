@@ -19,7 +19,7 @@ from .brow_guards import with_brow_guards
 from .configuration_adaat import AdaATConfig
 from .keypoint_maps import gaussian_heatmaps, thin_plate_flow
 from .limb_warp import PreparedSources, compose, move_limbs
-from .limbs import pose_distance
+from .limbs import pose_distance, widen
 from .mouth_interior import MouthInterior, start_texture
 from .operator import start_constant
 
@@ -382,15 +382,9 @@ class AdaATGenerator(AdaATPreTrainedModel):
         warped = prewarp.picture
         if prewarp.layers is not None:
             warped = compose(*prewarp.layers, self.outline_head(feature))
-            values = values * self._around_body(prewarp.layers[2])
+            # What the network remembers of backgrounds would be a ghost before others.
+            values = values * widen(prewarp.layers[2], OWN_COLOURS_RIM)
         return warped + values if self.training else (warped + values).clamp(0, 1)
-
-    @staticmethod
-    def _around_body(coverage: Tensor) -> Tensor:
-        """Where the network's own colours count, (B, 1, H, W): on the body and a rim around it. What it remembers of backgrounds
-        would be a ghost before others."""
-        rim = round(coverage.shape[2] * OWN_COLOURS_RIM)
-        return F.max_pool2d(coverage, 2 * rim + 1, 1, rim)
 
     def _blend(
         self, painted: Tensor, source: Tensor, feature: Tensor, erased: Tensor | None
