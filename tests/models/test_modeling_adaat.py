@@ -1,5 +1,7 @@
 """The generator and discriminator: ablations, saving, initialisation, compilation."""
 
+import copy
+
 import pytest
 import torch
 from conftest import MODERN, tiny_config
@@ -44,6 +46,23 @@ def test_saved_and_loaded_networks_paint_the_same(changes, tmp_path):
     torch.testing.assert_close(found.images, expected.images)
     assert expected.images.shape == data[0].shape
     assert 0 <= expected.images.min() and expected.images.max() <= 1
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.float32])
+def test_16_bits_do_not_lose_large_variances(stored, tmp_path):
+    model = AdaATGenerator(tiny_config()).eval()
+    with torch.no_grad():
+        model.stem.conv.weight.mul_(3000)
+        model.stem.norm.running_var.fill_(1e6)
+    data = inputs()
+    with torch.no_grad():
+        expected = model(*data).images
+    copy.deepcopy(model).to(stored).save_pretrained(tmp_path)
+    loaded = AdaATGenerator.from_pretrained(tmp_path, dtype=torch.float16)
+    assert loaded.dtype == loaded.stem.conv.weight.dtype == torch.float16
+    assert (loaded.stem.norm.running_var == 1e6).all()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(data[0].half(), *data[1:]).images.float(), expected, atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"alignment": "dense_flow"}, MODERN], ids=["paper", "dense flow", "modern"])

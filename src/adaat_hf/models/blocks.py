@@ -1,7 +1,21 @@
 """Convolution blocks of the paper's supplement (figure 1) and adaptive instance normalisation."""
 
+from collections.abc import Callable
+from typing import Self
+
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that stays in 32 bits in a network of 16: variances reach beyond 65504, the largest 16-bit float."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def apply(tensor: Tensor) -> Tensor:
+            changed = fn(tensor)
+            return changed if changed.dtype.itemsize >= tensor.dtype.itemsize else tensor.to(changed.device)
+
+        return super()._apply(apply, recurse)
 
 
 class SameBlock(nn.Module):
@@ -10,7 +24,7 @@ class SameBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = BatchNorm(out_channels)
 
     def forward(self, feature: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, H, W)."""
@@ -43,9 +57,9 @@ class ResBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.norm1 = BatchNorm(in_channels)
         self.conv1 = nn.Conv2d(in_channels, in_channels, 3, padding=1)
-        self.norm2 = nn.BatchNorm2d(in_channels)
+        self.norm2 = BatchNorm(in_channels)
         self.conv2 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.skip = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
 
@@ -76,4 +90,4 @@ class AdaptiveInstanceNorm(nn.Module):
         return normalised * self.scale(hidden)[..., None, None] + self.shift(hidden)[..., None, None]
 
 
-__all__ = ["AdaptiveInstanceNorm", "DownBlock", "ResBlock", "SameBlock", "UpBlock"]
+__all__ = ["AdaptiveInstanceNorm", "BatchNorm", "DownBlock", "ResBlock", "SameBlock", "UpBlock"]

@@ -65,6 +65,8 @@ class AdaATPreTrainedModel(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = "image"
     supports_gradient_checkpointing = False
+    # Loading, too, leaves them in 32 bits: see [`BatchNorm`].
+    _keep_in_fp32_modules_strict = ["norm", "norm1", "norm2"]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -69,7 +69,7 @@ def synchronise_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, child in model.named_children():
-        if type(child) is nn.BatchNorm2d:
+        if isinstance(child, nn.BatchNorm2d):
             synced = SyncedBatchNorm2d(child.num_features, child.eps, child.momentum)
             synced.load_state_dict(child.state_dict())
             setattr(model, name, synced)
