@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..models.limbs import BODY18_LIMBS
 from ..processing.body_keypoints import ARM_AND_LEG_BONES, HIPS, NECK, SHOULDERS
+from .cut_off import HEAD
 from .persons import SourcePerson
 
 
 # What the trunk carries at its upper and lower end.
-UPPER, LOWER = [*SHOULDERS, NECK, *BODY18_LIMBS[1].end], list(HIPS)
+UPPER, LOWER = [*SHOULDERS, NECK, *HEAD.end], list(HIPS)
 # Lengths are changed by this share at most, and those of limbs that look shorter than this share of the trunk not at all: a limb
 # that points to the camera is fitted worse than it is found.
 LARGEST_CHANGE = 0.15
@@ -32,7 +32,8 @@ def settle_joints(person: SourcePerson, expected: np.ndarray) -> SourcePerson:
     """
     found, shown = person.pose.points, person.pose.visibility > 0
     points = found.copy()
-    (here, there), unit = (_trunk(values) for values in (found, expected)), _length(_trunk(expected))
+    here, there = _trunk(found), _trunk(expected)
+    unit = _length(there)
     if shown[list(SHOULDERS + HIPS)].all():
         longer = _rescaled(here, there, unit) - here
         points[UPPER] += longer / 2
@@ -43,11 +44,6 @@ def settle_joints(person: SourcePerson, expected: np.ndarray) -> SourcePerson:
             limb = _rescaled(limb, expected[end] - expected[start], unit)
         points[end] = points[start] + limb
     return replace(person, pose=replace(person.pose, points=points))
-
-
-def settle_all(people: list[SourcePerson], expected: np.ndarray) -> list[SourcePerson]:
-    """[`settle_joints`] of several photographs, with the points (S, 18, 2) of the bodies that were fitted to them."""
-    return [settle_joints(person, points) for person, points in zip(people, expected, strict=True)]
 
 
 def _trunk(points: np.ndarray) -> np.ndarray:
@@ -66,4 +62,4 @@ def _rescaled(found: np.ndarray, wanted: np.ndarray, unit: float) -> np.ndarray:
     return found * np.clip(_length(wanted) / _length(found), 1 - LARGEST_CHANGE, 1 + LARGEST_CHANGE)
 
 
-__all__ = ["settle_all", "settle_joints"]
+__all__ = ["settle_joints"]

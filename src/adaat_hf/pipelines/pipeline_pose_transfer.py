@@ -26,7 +26,7 @@ from .collecting import FrameTarget, collect_frames
 from .cut_off import continue_all
 from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion, warn_if_seen_from_another_side
 from .frame_policy import FRAME_POLICIES, FramePolicy, refuse_missing
-from .joint_places import settle_all
+from .joint_places import settle_joints
 from .moving_person import MovingPerson
 from .person_pipeline import PersonPipeline
 from .persons import NoPersonError, PoseInput, SourcePerson, one_for_each, read_source_person
@@ -162,7 +162,8 @@ class PoseTransferPipeline(PersonPipeline):
         fitter = BodyFitter(self.body_model)
         bodies = fit_sources(fitter, people)
         expected = bodies.project(fitter.model).numpy()
-        people = continue_all(settle_all(people, expected), expected)
+        people = [settle_joints(one, points) for one, points in zip(people, expected, strict=True)]
+        people = continue_all(people, expected)
         drive = self._read_driving(driving, finder, fitter, driving_person, fps, frame_policy)
         read_at = time.perf_counter()
         warn_if_seen_from_another_side(bodies, drive.coefficients)
