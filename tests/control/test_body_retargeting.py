@@ -8,9 +8,11 @@ import torch
 
 from adaat_hf import BodyMotionTemplate, retarget_body
 from adaat_hf.control.body_joints import LIMB_BONES, SMPL24_NAMES
+from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.control.body_retargeting import LEGS, stature, visible_points
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.evaluation.body_motion import random_motion
+from adaat_hf.models.limbs import BEHIND
 
 
 ANKLES = [10, 13]
@@ -103,6 +105,20 @@ def test_a_face_that_is_turned_away_is_not_drawn(body_model, bodies):
     assert shown[1] == {"nose", "right_eye", "right_ear"}, "turned to its left, it shows its right side"
     assert shown[2] == {"right_ear", "left_ear"}
     assert seen[:, 1:14].all()
+
+
+def test_the_far_arm_of_somebody_seen_from_the_side_is_behind_the_body(body_model, bodies):
+    turns = torch.tensor([0.0, np.pi / 2, np.pi, -np.pi / 2])
+    pose = usual_pose().repeat(4, 1, 1)
+    pose[:, 0] = torch.stack([0 * turns, turns, 0 * turns], 1)
+    body = type(bodies[0])(**{
+        **vars(bodies[0]), "pose": pose, "scale": torch.ones(4), "translation": torch.zeros(4, 2),
+        "valid": torch.ones(4, dtype=torch.bool),
+    })  # fmt: skip
+    right, left = visible_points(body_model, body)[:, [3, 4, 6, 7]].split(2, 1)
+    assert (right[[0, 1, 2]] > 0.9).all() and (left[[0, 2, 3]] > 0.9).all()
+    torch.testing.assert_close(left[1], torch.full((2,), BEHIND), atol=0.05, rtol=0)
+    torch.testing.assert_close(right[3], torch.full((2,), BEHIND), atol=0.05, rtol=0)
 
 
 def test_references_beyond_the_clip_are_refused(body_model, bodies):

@@ -7,7 +7,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from adaat_hf import AdaATConfig, AdaATGenerator
 from adaat_hf.models.limb_warp import compose, move_limbs
-from adaat_hf.models.limbs import body_coverage, body_size, pose_distance
+from adaat_hf.models.limbs import BEHIND, body_coverage, body_size, pose_distance
 
 
 HEIGHT, WIDTH = 96, 64
@@ -131,6 +131,34 @@ def test_unseen_limbs_are_left_out(standing):
     result = move_limbs(picture, standing, driving, torch.ones(1, 18), unseen)
     assert value_at(result.driving_coverage, driving[0, 4]) < 0.05
     assert value_at(result.composed(), driving[0, [3, 4]].mean(0))[0] < 0.6
+
+
+def test_an_arm_behind_the_body_shows_only_beside_it(standing):
+    """A red forearm that reaches across a blue trunk, to both sides of its outline."""
+    picture = torch.full((1, 3, HEIGHT, WIDTH), 0.8)
+    trunk = body_coverage(
+        standing, torch.tensor([[0.0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]]), HEIGHT, WIDTH
+    )
+    arm = body_coverage(
+        standing, torch.tensor([[0.0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]), HEIGHT, WIDTH
+    )
+    for mask, colour in ((trunk, [0.1, 0.1, 0.9]), (arm, [0.9, 0.1, 0.1])):
+        picture = torch.lerp(picture, torch.tensor(colour).view(1, 3, 1, 1), (mask > 0.5).float())
+    driving = standing.clone()
+    middle = (standing[0, 2] + standing[0, 11]) / 2
+    driving[0, 3] = middle + torch.tensor([-0.62, -0.1])
+    driving[0, 4] = middle
+    seen = torch.ones(1, 18)
+    behind = seen.clone()
+    behind[0, 4] = BEHIND
+    shown = [move_limbs(picture, standing, driving, seen, there).composed() for there in (seen, behind)]
+    near_wrist, near_elbow = (driving[0, 3].lerp(driving[0, 4], share) for share in (0.85, 0.25))
+    for result, front in zip(shown, (True, False), strict=True):
+        red, _, blue = value_at(result, near_wrist)
+        assert (red > 0.7 and blue < 0.3) if front else (red < 0.3 and blue > 0.7)
+        assert value_at(result, near_elbow)[0] > 0.7 > 2 * value_at(result, near_elbow)[2], (
+            "beside the trunk it is seen"
+        )
 
 
 def test_nothing_visible_gives_the_source(standing):

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..models.limbs import BEHIND
+from ..processing.body_keypoints import ARM_AND_LEG_BONES, HIPS, NECK
 from .body_coefficients import FLIP, BodyCoefficients
 from .body_joints import HEAD, SHOULDERS, SMPL24_NAMES, to_body18
 from .body_model import AdaATBodyModel, pose_points
@@ -22,6 +24,9 @@ FOOT_SHARPNESS = 0.04
 # Face points are seen from this side of the head only: the cosine, to the camera, of the direction that they look in. The
 # nose and eyes look ahead, ears look sideways.
 FACE_SEEN = -0.15
+ARMS = [(start, end) for start, end in ARM_AND_LEG_BONES if end < HIPS[0]]
+# An arm whose middle is this far behind the trunk's axis is behind the body, in lengths of the trunk, and how gradually it gets there.
+FAR_BEHIND, GRADUALLY = 0.16, 0.02
 
 
 def retarget_body(
@@ -125,25 +130,40 @@ def _support(points: Tensor, scale: Tensor, rest: Rest) -> Tensor:
 
 
 def visible_points(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
-    """Which of the 18 key points can be seen: all but those of a face that is turned away.
+    """Which of the 18 key points can be seen: all but those of a face that is turned away. Where an upper arm or a forearm lies
+    behind the trunk, the point that it ends in gets `BEHIND`.
 
     Args:
         model ([`AdaATBodyModel`]): The body model.
         body ([`BodyCoefficients`]): T frames.
 
     Returns:
-        `Tensor` of shape (T, 18): 0 or 1.
+        `Tensor` of shape (T, 18): in [0, 1].
     """
     local = rotation_matrix(body.pose)
     points, turned = pose_points(model.rest(body.shape, body.bone_scale)[None], local)
     head = turned[:, HEAD]
     ahead, left = head[:, 2, 2], head[:, 2, 0]
-    seen = torch.ones_like(to_body18(points)[..., 0])
+    body18 = to_body18(points)
+    seen = torch.ones_like(body18[..., 0])
     for numbers, towards in (((0,), ahead), ((14,), ahead - 0.4 * left), ((15,), ahead + 0.4 * left)):
         seen[:, list(numbers)] = (towards > FACE_SEEN).float()[:, None]
     for number, towards in ((16, -left), (17, left)):
         seen[:, number] = (towards > -0.35).float()
+    for start, end in ARMS:
+        middle = (body18[:, start] + body18[:, end]) / 2
+        seen[:, end] = 1 - (1 - BEHIND) * _behind_trunk(middle, body18)
     return seen
+
+
+def _behind_trunk(places: Tensor, body18: Tensor) -> Tensor:
+    """How far places (T, 3) are behind the trunk of bodies (T, 18, 3), in [0, 1]; z points to the camera."""
+    hips = body18[:, HIPS].mean(1)
+    trunk = body18[:, NECK] - hips
+    squared = trunk.square().sum(-1)
+    along = ((places - hips) * trunk).sum(-1).div(squared).clamp(0, 1)
+    depth = (hips + along[:, None] * trunk - places)[:, 2] / squared.sqrt()
+    return torch.sigmoid((depth - FAR_BEHIND) / GRADUALLY)
 
 
 __all__ = ["PLACEMENTS", "Placement", "retarget_body", "stature", "visible_points"]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .limb_layers import SourceLayers, front_parts, leg_parts, trunk_and_thighs
-from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, sample
+from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, hidden_distance, joined_coverage, sample
 
 
 # Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
@@ -14,6 +14,8 @@ SIDE_MARGIN, END_MARGIN, BEND_MARGIN = 1.6, 1.25, 0.4
 HIPS_WIDTH = 0.1
 # A part that lies behind an arm is continued behind it up to this many radii.
 BESIDE = 1.1
+# How sharply the body's outline hides an arm behind it, in shares of coverage.
+EDGE = 0.08
 
 
 def reach_of_parts(position: Tensor, distance: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
@@ -82,6 +84,24 @@ def presence_of_parts(
     return torch.stack(presence, 1)
 
 
+def hidden_by_body(presence: Tensor, reach: Tensor, there: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+    """How far limbs that lie behind the body are hidden by it: where trunk, head and legs are.
+
+    Args:
+        presence (`Tensor` of shape (B, L, P)): See [`presence_of_parts`].
+        reach (`Tensor` of shape (B, L, P)): See [`reach_of_parts`].
+        there ([`LimbAxes`]): The driving pose.
+        limbs (`tuple[Limb, ...]`): The limbs.
+
+    Returns:
+        `Tensor` of shape (B, L, P): in [0, 1].
+    """
+    front = front_parts(limbs)
+    others = [number for number in range(len(limbs)) if number not in front]
+    body = joined_coverage(reach[:, others] + hidden_distance(there.seen[:, others]), presence[:, others])
+    return there.behind[..., None] * torch.sigmoid((body - 0.5) / EDGE)[:, None]
+
+
 def _of_arm(layers: SourceLayers, moved: Tensor, moving: Tensor, index: int, grid: Tensor, on_trunk: Tensor) -> Tensor:
     """How far an arm's part, by its number among them, has pixels of its own (B, P), where parts (B, A, H, W) move."""
     others = [other for other in range(moved.shape[1]) if other != index]
@@ -92,4 +112,4 @@ def _of_arm(layers: SourceLayers, moved: Tensor, moving: Tensor, index: int, gri
     return torch.maximum(alone, joined * on_trunk)
 
 
-__all__ = ["presence_of_parts", "reach_of_parts"]
+__all__ = ["hidden_by_body", "presence_of_parts", "reach_of_parts"]

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .inpainting import inpaint
 from .limb_layers import SourceLayers, front_parts, take_apart
-from .limb_presence import presence_of_parts, reach_of_parts
+from .limb_presence import hidden_by_body, presence_of_parts, reach_of_parts
 from .limbs import (
     LIMBS,
     Limb,
@@ -36,6 +36,8 @@ LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
 STILL = 0.03
 LEAST_PRESENCE = 1e-4
+# What lies behind the body is farther from all pixels by this many radii.
+FARTHER = 3.0
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ def move_limbs(
     Args:
         source (`Tensor` of shape (B, 3, H, W)): Picture.
         source_keypoints, driving_keypoints (`Tensor` of shape (B, K, 2)): (x, y) in [-1, 1]; K must be a layout in `LIMBS`.
-        source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point.
+        source_visibility, driving_visibility (`Tensor` of shape (B, K), *optional*): 0 for a missing point; in the driving pose,
+            `BEHIND` where an arm's part that ends in the point is behind the body.
         prepared ([`PreparedSources`], *optional*): What was made of the S sources before, where the batch is those S sources
             again and again ([`prepare_sources`], [`prepare_layers`]); by default it is made here, for every picture.
     """
@@ -200,6 +203,9 @@ def move_limbs(
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
     reach = reach_of_parts(position, distance, there, limbs)
     presence = presence_of_parts(layers, grids, moving, position, distance, reach, there, limbs)
+    under = hidden_by_body(presence, reach, there, limbs)
+    presence = presence * (1 - under)
+    distance = distance + FARTHER * under
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
     coverage = joined_coverage(reach + hidden, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 SOFTNESS = 0.12
 # A foreshortened limb counts as at least this long, in body sizes: its picture cannot be stretched without end.
 SHORTEST = 0.08
+# Visibility of a point whose limb lies behind the body, between 1 of one that is seen and 0 of one that is missing.
+BEHIND = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,13 @@ LIMBS = {18: BODY18_LIMBS}
 
 @dataclass(frozen=True)
 class LimbAxes:
-    """Axes of all limbs in one picture, in units of half its height: (B, L, 2), (B, L, 2), (B, L), (B, L), (B,)."""
+    """Axes of all limbs in one picture, in units of half its height: (B, L, 2), (B, L, 2), (B, L), (B, L), (B, L), (B,)."""
 
     start: Tensor
     end: Tensor
     thickness: Tensor
     seen: Tensor
+    behind: Tensor
     size: Tensor
 
 
@@ -109,7 +112,17 @@ def limb_axes(keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs
     start, end, present = _ends(points, seen, limbs)
     size = _size(start, end, present, limbs).clamp_min(0.05)
     thickness = [_width(points, seen, limb.across, size) if limb.across is not None else size for limb in limbs]
-    return LimbAxes(start, end, torch.stack(thickness, 1), present, size)
+    return LimbAxes(start, end, torch.stack(thickness, 1), present, _behind(visibility, present, limbs), size)
+
+
+def _behind(visibility: Tensor | None, present: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """How far limbs that usually lie in front are behind the body (B, L), in [0, 1]: wholly at a visibility of `BEHIND` of the point
+    in which they end."""
+    if visibility is None:
+        return torch.zeros_like(present)
+    ends = torch.stack([visibility[:, limb.end].float().mean(1) for limb in limbs], 1)
+    front = torch.tensor([limb.rank > 0 for limb in limbs], device=present.device)
+    return ((1 - ends) / (1 - BEHIND)).clamp(0, 1) * front * present
 
 
 def body_size(keypoints: Tensor, visibility: Tensor) -> Tensor:
@@ -234,6 +247,7 @@ def pose_distance(
 
 
 __all__ = [
+    "BEHIND",
     "BODY18_LIMBS",
     "LIMBS",
     "Limb",
