@@ -35,6 +35,9 @@ TO_SMPL = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # anny: z up, facing -
 # Joints whose bones are turned into SMPL's rest pose: shoulders, elbows, wrists; and the direction they get.
 ARMS = {16: (18, 1.0), 18: (20, 1.0), 20: (22, 1.0), 17: (19, -1.0), 19: (21, -1.0), 21: (23, -1.0)}
 YOUNGEST = 0.2
+# Of all heights that anny offers, from 1.3 to 2.3 m for adults, those whose thighs are 0.9 to 1.1 times as long as their shins, as
+# people's are. Beyond, its knees leave the legs' visible knees: 0.6 to 1.2 times.
+HEIGHTS = 0.4, 0.75
 
 
 class AnnyJoints:
@@ -49,6 +52,7 @@ class AnnyJoints:
         """Random builds."""
         builds = {name: torch.from_numpy(rng.uniform(0, 1, count)) for name in self.model.phenotype_labels}
         builds["age"] = torch.from_numpy(rng.uniform(YOUNGEST, 1, count))
+        builds["height"] = torch.from_numpy(rng.uniform(*HEIGHTS, count))
         return builds
 
     def rest(self, builds: dict[str, Tensor]) -> np.ndarray:

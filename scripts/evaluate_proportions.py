@@ -4,10 +4,11 @@
 # ///
 """Judge whose proportions moved persons have in the painted frames, where the truth is known: bodies of `anny` are rendered.
 
-Every pair has a source and a driver, those two of eight random bodies whose shins and arms differ most (where hips are, detectors
+Every pair has a source and a driver, those two of forty random bodies whose shins and arms differ most (where hips are, detectors
 can only guess), and the motion of a held-out clip. Rendered, before an even wall, are photographs of the source, the driver's clip,
-and the truth: the source in that motion. The pipeline gets photographs and clip, as a user has them. The source's limbs wear
-colours, by which they are measured in the painted frames: a detector's own idea of a body would level the differences.
+and the truth: the source in that motion. The pipeline gets photographs and clip, as a user has them. Detectors see people
+dressed; what is painted wears coloured rings, by whose distances limbs are measured in the painted frames: a detector's own idea of
+a body would level the differences.
 `limb error` compares limb lengths in units of the trunk with the truth's, for our retargeting and for the driver's own key points.
 `true key points` is painted from the truth's, as the detector finds them: what measure and painting err by themselves.
 
@@ -23,9 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from coloured_limbs import colour_limbs, limb_changes
 from evaluate_pose import open_clips, paint, read_frames
 from render_bodies import SIDE, BodyMaker, Shot, dress, render
+from ringed_limbs import limb_changes, ring_limbs
 from tqdm.auto import tqdm
 
 from adaat_hf import BodyFitter
@@ -47,7 +48,7 @@ from adaat_hf.processing.pose_files import BodyPose
 # Colours of walls.
 WALLS = 130, 230
 # Bodies of which a pair is chosen, by the lengths of these limbs.
-CANDIDATES = 8
+CANDIDATES = 40
 JUDGED = [number for number, name in enumerate(LIMB_BONES) if "thigh" not in name]
 # Pairs in whose photographs the detector misses a limb's end by more than this many trunk lengths are left out.
 MISSED = 0.25
@@ -56,9 +57,10 @@ LIMB_POINTS = [end for _, end in ARM_AND_LEG_BONES]
 
 @dataclass(frozen=True)
 class Film:
-    """Frames (T, H, W, 3), uint8, and the true key points (T, 18, 2) in their pixels."""
+    """Frames (T, H, W, 3), uint8, of somebody dressed, the same in rings, and the true key points (T, 18, 2) in their pixels."""
 
     frames: np.ndarray
+    ringed: np.ndarray
     points: np.ndarray
 
 
@@ -70,27 +72,30 @@ class Actor:
     Args:
         maker ([`BodyMaker`]): Poses and renders it.
         build (`dict[str, torch.Tensor]`): Of one body of anny.
-        colours (`np.ndarray` of shape (V, 3)): Of skin and clothes, or of limbs.
+        colours, rings (`np.ndarray` of shape (V, 3)): Of skin and clothes, and in rings ([`ring_limbs`]).
     """
 
     maker: BodyMaker
     build: dict[str, torch.Tensor]
     colours: np.ndarray
+    rings: np.ndarray
 
     @classmethod
     def unlike_pair(cls, maker: BodyMaker) -> tuple["Actor", "Actor"]:
-        """Those two of some people of any age and build whose limbs differ most: one in coloured limbs, one in clothes."""
+        """Those two of some people of any age and build whose limbs differ most."""
         builds = maker.bodies.sample(CANDIDATES, maker.rng)
-        lengths = limb_lengths(torch.from_numpy(maker.bodies.rest(builds)))[:, JUDGED]
+        joints = maker.bodies.rest(builds)
+        lengths = limb_lengths(torch.from_numpy(joints))[:, JUDGED]
         unlike = (lengths[:, None] / lengths - 1).abs().mean(-1)
         first, second = divmod(int(unlike.argmax()), len(unlike))
-        source, driver = (cls._dressed(maker, builds, number) for number in (first, second))
-        return replace(source, colours=colour_limbs(maker.bones, source.colours)), driver
+        return cls._dressed(maker, builds, joints, first), cls._dressed(maker, builds, joints, second)
 
     @classmethod
-    def _dressed(cls, maker: BodyMaker, builds: dict[str, torch.Tensor], number: int) -> "Actor":
+    def _dressed(cls, maker: BodyMaker, builds: dict[str, torch.Tensor], joints: np.ndarray, number: int) -> "Actor":
         build = {name: values[[number]] for name, values in builds.items()}
-        return cls(maker, build, dress(maker.bones, maker.rest(build)[0], maker.rng))
+        rest = maker.rest(build)[0]
+        colours = dress(maker.bones, rest, maker.rng)
+        return cls(maker, build, colours, ring_limbs(maker.bones, rest, joints[number], colours))
 
     def film(self, pose: torch.Tensor) -> Film:
         """Joint rotations (T, 24, 3), on one floor."""
@@ -101,9 +106,13 @@ class Actor:
         points[..., 1] -= lowest
         rng = self.maker.rng
         shot = replace(Shot.random(vertices, rng), back=np.full((SIDE, SIDE, 3), rng.uniform(*WALLS, 3)))
-        shown = zip(vertices, points, strict=True)
-        rendered = [render(body, self.maker.faces, self.colours, places, shot) for body, places in shown]
-        return Film(np.stack([frame for frame, _ in rendered]), np.stack([labels[:, :2] for _, labels in rendered]))
+        posed = list(zip(vertices, points, strict=True))
+        dressed, ringed = (
+            [render(body, self.maker.faces, colours, places, shot) for body, places in posed]
+            for colours in (self.colours, self.rings)
+        )
+        pictures = (np.stack([picture for picture, _ in film]) for film in (dressed, ringed))
+        return Film(*pictures, np.stack([labels[:, :2] for _, labels in dressed]))
 
 
 @dataclass(frozen=True)
@@ -127,10 +136,14 @@ def read_motions(files: list[Path], detector: Any, fitter: BodyFitter) -> list[M
 
 @dataclass(frozen=True)
 class Outcome:
-    """Errors of one pair, and its films (T, H, W, 3) by name."""
+    """Lengths of limbs (8,) as shares of the true ones, and films (T, H, W, 3), of one pair, by name."""
 
-    errors: dict[str, float]
+    limbs: dict[str, np.ndarray]
     films: dict[str, np.ndarray]
+
+    def errors(self) -> dict[str, float]:
+        """Mean errors of the limbs."""
+        return {name: float(np.abs(changes - 1).mean()) for name, changes in self.limbs.items()}
 
 
 def photographed_poses(model: AdaATBodyModel, count: int, rng: np.random.Generator) -> torch.Tensor:
@@ -149,19 +162,22 @@ def transfer(
     if not (_found_right(stands, pictures) and moves.found.any() and true.found.any()):
         return None
     size = pictures.frames.shape[1:3]
-    seen = zip(pictures.frames, stands.points, stands.visibility, strict=True)
-    people = [SourcePerson(picture, BodyPose(points, visibility, size)) for picture, points, visibility in seen]
-    ours = pipe(list(pictures.frames), list(driving.frames), detector=detector, fps=motion.fps, crop_only=True)
-    films = {
-        "driver": driving.frames,
-        "truth": truth.frames,
-        "ours": np.stack(list(ours.arrays())),
-    }
+    stood = [BodyPose(*found, size) for found in zip(stands.points, stands.visibility, strict=True)]
+    people = [SourcePerson(*person) for person in zip(pictures.ringed, stood, strict=True)]
+    ours = pipe(
+        list(pictures.ringed),
+        list(driving.frames),
+        source_pose=stood,
+        detector=detector,
+        fps=motion.fps,
+        crop_only=True,
+    )
+    films = {"driver": driving.frames, "truth": truth.ringed, "ours": np.stack(list(ours.arrays()))}
     for name, track in (("direct", moves), ("true key points", true)):
         films[name] = paint(pipe, people, replace(track, points=drive_directly(track, people[0].pose)))
     painted = ("ours", "direct", "true key points")
-    errors = {name: float(np.abs(limb_changes(films[name], truth.frames) - 1).mean()) for name in painted}
-    return Outcome(errors, films) if np.isfinite(list(errors.values())).all() else None
+    limbs = {name: limb_changes(films[name], truth.ringed) for name in painted}
+    return Outcome(limbs, films) if np.isfinite(list(limbs.values())).all() else None
 
 
 def _found_right(track: BodyTrack, film: Film) -> bool:
@@ -188,7 +204,7 @@ def main() -> None:
     pipe, detector, files = open_clips(args)
     maker = BodyMaker(np.random.default_rng(args.seed))
     motions = read_motions(files, detector, BodyFitter(pipe.body_model))
-    rows, left_out = [], 0
+    outcomes, left_out = [], 0
     for number in tqdm(range(args.pairs), desc=f"moving bodies on {pipe.device}", unit="pair"):
         # The same bodies and motions, however many photographs there are.
         poses = photographed_poses(pipe.body_model, args.sources, np.random.default_rng(number))
@@ -196,18 +212,20 @@ def main() -> None:
         if outcome is None:
             left_out += 1
             continue
-        rows.append(outcome.errors)
+        outcomes.append(replace(outcome, films={}))
         if args.sheets:
             args.sheets.mkdir(parents=True, exist_ok=True)
             strips = [contact_sheet(film, len(film), 8, 1, 160) for film in outcome.films.values()]
             save_image(np.vstack(strips), args.sheets / f"{number:02d}.png")
-    if not rows:
+    if not outcomes:
         raise SystemExit(f"The detector {args.detector!r} failed in all of the {args.pairs} pairs.")
+    rows = [outcome.errors() for outcome in outcomes]
     scores = {f"limb error, {name}": float(np.mean([row[name] for row in rows])) for name in rows[0]}
     scores |= {"pairs": len(rows), "left out": left_out}
     print("\n".join(f"{name}: {value:.4g}" for name, value in scores.items()))
     if args.json:
-        args.json.write_text(json.dumps({**scores, "by pair": rows}, indent=2) + "\n")
+        limbs = [{name: changes.round(4).tolist() for name, changes in outcome.limbs.items()} for outcome in outcomes]
+        args.json.write_text(json.dumps({**scores, "limbs": list(LIMB_BONES), "by pair": limbs}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -93,49 +93,52 @@ def test_rendered_people_of_unlike_limbs_do_one_motion(monkeypatch):
     changed = np.abs(film[2] - film[0]).max(-1) > 8
     assert 0.002 < changed.mean() < 0.1, "an arm"
     assert np.ptp(film[:, 0, 0], 0).max() == 0, "the wall"
-    coloured = import_module("coloured_limbs")
-    ends = coloured.limb_ends(made.frames[0])
+    ringed = import_module("ringed_limbs")
     joints = {name: made.points[0, BODY18_NAMES.index(name)] for name in BODY18_NAMES}
-    trunk = np.linalg.norm(joints["neck"] - joints["right_hip"])
-    for number, name in enumerate(LIMB_BONES):
-        side, part = name.split("_", 1)
-        for place, joint in zip(ends[number], JOINTS_OF[part], strict=True):
-            assert np.linalg.norm(place - joints[f"{side}_{joint}"]) < 0.2 * trunk, name
-    np.testing.assert_allclose(coloured.limb_changes(made.frames, made.frames), 1)
-    assert np.isnan(coloured.limb_ends(np.full((40, 40, 3), 90, np.uint8))).all()
+    limbs = [
+        tuple(f"{name.split('_')[0]}_{joint}" for joint in JOINTS_OF[name.split("_", 1)[1]]) for name in LIMB_BONES
+    ]
+    lengths = np.array([np.linalg.norm(joints[start] - joints[end]) for start, end in limbs])
+    np.testing.assert_allclose(ringed.ring_distances(made.ringed[0])[:8], lengths / 2, rtol=0.15)
+    np.testing.assert_allclose(ringed.limb_changes(made.ringed, made.ringed), 1)
+    assert np.isnan(ringed.ring_distances(np.full((40, 40, 3), 90, np.uint8))).all()
 
 
-def limbs_as_bars(shin: float, trunk: float = 60.0) -> np.ndarray:
-    """Somebody of coloured bars, whose shins have some length, in pixels."""
-    coloured = import_module("coloured_limbs")
+def rings_on_bars(shin: float, trunk: float = 60.0) -> np.ndarray:
+    """Somebody of grey bars in rings, whose shins have some length, in pixels."""
+    ringed = import_module("ringed_limbs")
     picture = np.full((300, 200, 3), 200, np.uint8)
+
+    def bar(x: float, top: float, length: float, hues: tuple[float, float]) -> None:
+        for (low, high), hue in zip(ringed.RINGS, hues, strict=True):
+            colour = cv2.cvtColor(np.array([[[hue / 2, 255, 215]]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0].tolist()
+            corners = [(round(x + side), round(top + length * end)) for side, end in ((-4, low), (4, high))]
+            cv2.rectangle(picture, *corners, colour, -1)
+
+    bar(100, 40, trunk, ringed.TRUNK_HUES)
     for side, x in (("right", 60), ("left", 140)):
-        above = 40
-        for chain, start in ((("upper_arm", "forearm"), above), (("thigh", "shin"), above + trunk)):
-            y = start
+        for chain, top in ((("upper_arm", "forearm"), 40), (("thigh", "shin"), 40 + trunk)):
             for part in chain:
-                length = {"upper_arm": 28, "forearm": 24, "thigh": 50, "shin": shin}[part]
-                hue = np.array([[[coloured.HUES[f"{side}_{part}"] / 2, 255, 215]]], np.uint8)
-                colour = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].tolist()
-                left = x - 30 * (part in ("upper_arm", "forearm")) * (1 if side == "right" else -1)
-                cv2.rectangle(picture, (left - 4, round(y)), (left + 4, round(y + length)), colour, -1)
-                y += length
+                length = {"upper_arm": 60, "forearm": 40, "thigh": 60, "shin": shin}[part]
+                aside = 30 * (part in ("upper_arm", "forearm")) * (1 if side == "left" else -1)
+                bar(x + aside, top, length, (ringed.HUES[f"{side}_{part}"],) * 2)
+                top += length
     return picture
 
 
-def test_coloured_limbs_are_measured_without_a_detector(monkeypatch):
+def test_limbs_in_rings_are_measured_without_a_detector(monkeypatch):
     """A longer shin is found, whatever the size of the picture, and a frame in which it is hidden does not count."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    coloured = import_module("coloured_limbs")
-    truth, longer = limbs_as_bars(50), limbs_as_bars(60)
+    ringed = import_module("ringed_limbs")
+    truth, longer = rings_on_bars(60), rings_on_bars(80)
     twice = cv2.resize(longer, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     hidden = truth.copy()
     hidden[170:] = 200
-    found = coloured.limb_changes(np.stack([twice] * 3), np.stack([truth, truth, hidden]))
+    found = ringed.limb_changes(np.stack([twice] * 3), np.stack([truth, truth, hidden]))
     names = list(LIMB_BONES)
     for side in ("left", "right"):
-        assert found[names.index(f"{side}_shin")] == pytest.approx(1.2, abs=0.04)
+        assert found[names.index(f"{side}_shin")] == pytest.approx(4 / 3, abs=0.02)
         for part in ("thigh", "upper_arm", "forearm"):
-            assert found[names.index(f"{side}_{part}")] == pytest.approx(1, abs=0.03)
-    short = coloured.limb_changes(np.stack([limbs_as_bars(50, trunk=70)]), np.stack([truth]))
-    assert short.mean() == pytest.approx(60 / 70, abs=0.03)
+            assert found[names.index(f"{side}_{part}")] == pytest.approx(1, abs=0.02)
+    short = ringed.limb_changes(np.stack([rings_on_bars(60, trunk=80)]), np.stack([truth]))
+    assert short.mean() == pytest.approx(60 / 80, abs=0.02)

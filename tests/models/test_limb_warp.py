@@ -161,6 +161,19 @@ def test_an_arm_behind_the_body_shows_only_beside_it(standing):
         )
 
 
+def test_a_head_that_turns_aside_is_not_tilted(standing):
+    """Nose and eyes go to one side, the middle of the ears stays: so does a spot between them."""
+    driving = standing.clone()
+    driving[0, [0, 14, 15]] += torch.tensor([0.15, 0.0])
+    picture = picture_of(standing, [16, 17], (1.0, 0.0, 0.0))
+    result = move_limbs(picture, standing, driving).composed()
+    torch.testing.assert_close(result, move_limbs(picture, standing, standing).composed(), atol=0.02, rtol=0)
+    one_ear = torch.ones(1, 18)
+    one_ear[0, 17] = 0
+    tilted = move_limbs(picture, standing, driving, torch.ones(1, 18), one_ear).composed()
+    assert (tilted - result).abs().max() > 0.3, "of one ear alone the middle is not known"
+
+
 def test_nothing_visible_gives_the_source(standing):
     picture = torch.rand(1, 3, HEIGHT, WIDTH)
     none = torch.zeros(1, 18)

@@ -28,6 +28,8 @@ class Limb:
         across (`tuple[int, int]`, *optional*): Key points whose distance scales the thickness, otherwise the body's size
             does.
         rank (`float`, *optional*, defaults to 0.0): Preference where parts overlap, in radii.
+        steady (`tuple[int, ...]`, *optional*): Those key points of the end whose middle stays where it is when the part turns about
+            its axis; it is the end where all of them are seen.
     """
 
     start: tuple[int, ...]
@@ -37,12 +39,13 @@ class Limb:
     beyond: float = 0.0
     across: tuple[int, int] | None = None
     rank: float = 0.0
+    steady: tuple[int, ...] = ()
 
 
 # The 18 points of OpenPose's COCO model; the body's size is the distance from the hips to the shoulders.
 BODY18_LIMBS = (
     Limb((2, 5), (8, 11), 1.0, 0.38, beyond=0.12, across=(2, 5)),
-    Limb((1, 2, 5), (0, 14, 15, 16, 17), 0.42, 0.24, beyond=0.45),
+    Limb((1, 2, 5), (0, 14, 15, 16, 17), 0.42, 0.24, beyond=0.45, steady=(16, 17)),
     Limb((8,), (9,), 0.85, 0.22),
     Limb((9,), (10,), 0.8, 0.15, beyond=0.36),
     Limb((11,), (12,), 0.85, 0.22),
@@ -141,7 +144,7 @@ def body_size(keypoints: Tensor, visibility: Tensor) -> Tensor:
 
 def _ends(points: Tensor, seen: Tensor, limbs: tuple[Limb, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Ends (B, L, 2) of all limbs, and whether both are seen (B, L)."""
-    ends = [[_mean(points, seen, members) for members in (limb.start, limb.end)] for limb in limbs]
+    ends = [[_mean(points, seen, limb.start), _far_end(points, seen, limb)] for limb in limbs]
     start, end = (torch.stack([pair[side][0] for pair in ends], 1) for side in (0, 1))
     return start, end, torch.stack([pair[0][1] * pair[1][1] for pair in ends], 1)
 
@@ -157,6 +160,15 @@ def _mean(points: Tensor, seen: Tensor, members: tuple[int, ...]) -> tuple[Tenso
     weight = seen[:, members, None]
     count = weight.sum(1)
     return (points[:, members] * weight).sum(1) / count.clamp_min(1), (count[:, 0] > 0).float()
+
+
+def _far_end(points: Tensor, seen: Tensor, limb: Limb) -> tuple[Tensor, Tensor]:
+    """Where a limb ends (B, 2), and whether it is seen (B,)."""
+    end, shown = _mean(points, seen, limb.end)
+    if not limb.steady:
+        return end, shown
+    steady, _ = _mean(points, seen, limb.steady)
+    return torch.where(seen[:, limb.steady].amin(1, keepdim=True) > 0, steady, end), shown
 
 
 def _width(points: Tensor, seen: Tensor, across: tuple[int, int], size: Tensor) -> Tensor:

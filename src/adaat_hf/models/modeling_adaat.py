@@ -214,7 +214,8 @@ class AdaATGenerator(AdaATPreTrainedModel):
             driving_keypoints (`Tensor` of shape (B, K, 2)): The same points in the wanted pose.
             source_visibility (`Tensor` of shape (B, K) or (B, S, K), *optional*): 0 for a missing point, which then draws
                 nothing.
-            driving_visibility (`Tensor` of shape (B, K), *optional*): The same for the driving points.
+            driving_visibility (`Tensor` of shape (B, K), *optional*): The same for the driving points; moved limbs ([`move_limbs`])
+                are told with values between 0 and 1 that they are behind the body.
             output_features (`bool`, *optional*, defaults to `False`): Also return the maps around the first alignment.
             prepared ([`PreparedSources`], *optional*): With `config.prewarp_kind == "limbs"`, what was made once of the sources,
                 which are then the same in the whole batch (see [`prepare_sources`], [`prepare_layers`]); by default it is made for every

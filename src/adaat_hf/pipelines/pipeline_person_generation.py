@@ -167,7 +167,8 @@ class PersonGenerationPipeline(PersonPipeline):
         people = [read_source_person(image, finder, person, own) for image, own in zip(images, given, strict=True)]
         poses = read_poses(pose, finder, pose_person)
         placed = place_poses(poses, people[0], fit)
-        seen = [one.visibility for one in poses]
+        # A detector's doubt about a point says nothing about what lies in front of it (`BEHIND`).
+        seen = [(one.visibility > 0).astype(np.float32) for one in poses]
         boxes = [self._frame(people[0], placed, seen, size, crop)]
         boxes += [self._frame(other, [], [], size, crop) for other in people[1:]]
         targets = np.stack([boxes[0].points_to_crop(points, *size) for points in placed])
