@@ -168,10 +168,12 @@ def test_a_head_that_turns_aside_is_not_tilted(standing):
     picture = picture_of(standing, [16, 17], (1.0, 0.0, 0.0))
     result = move_limbs(picture, standing, driving).composed()
     torch.testing.assert_close(result, move_limbs(picture, standing, standing).composed(), atol=0.02, rtol=0)
-    one_ear = torch.ones(1, 18)
-    one_ear[0, 17] = 0
-    tilted = move_limbs(picture, standing, driving, torch.ones(1, 18), one_ear).composed()
+    both, one = torch.ones(1, 18), torch.ones(1, 18)
+    one[0, 17] = 0
+    tilted = move_limbs(picture, standing, driving, both, one).composed()
     assert (tilted - result).abs().max() > 0.3, "of one ear alone the middle is not known"
+    same = move_limbs(picture, standing, standing, one, both).composed()
+    torch.testing.assert_close(same, picture, atol=0.02, rtol=0, msg="both pictures are measured alike")
 
 
 def test_nothing_visible_gives_the_source(standing):

@@ -21,9 +21,8 @@ ANKLES = (SMPL24_NAMES.index("left_ankle"), SMPL24_NAMES.index("right_ankle"))
 LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 # How sharply the lower foot is told from the other one, in units of a metre.
 FOOT_SHARPNESS = 0.04
-# Face points are seen from this side of the head only: the cosine, to the camera, of the direction that they look in. The
-# nose and eyes look ahead, ears look sideways.
-FACE_SEEN, EAR_SEEN = -0.15, -0.35
+# Nose and eyes are seen from this side of the head only: the cosine, to the camera, of the direction that they look in.
+FACE_SEEN = -0.15
 ARMS = [(start, end) for start, end in ARM_AND_LEG_BONES if end < HIPS[0]]
 # An arm whose middle is this far behind the trunk's axis is behind the body, in lengths of the trunk, and how gradually it gets there.
 FAR_BEHIND, GRADUALLY = 0.16, 0.02
@@ -130,8 +129,8 @@ def _support(points: Tensor, scale: Tensor, rest: Rest) -> Tensor:
 
 
 def visible_points(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
-    """Which of the 18 key points can be seen: all but nose and eyes of a face that is turned away. An ear behind the head gets
-    `BEHIND`, and where an upper arm or a forearm lies behind the trunk, so does the point that it ends in.
+    """Which of the 18 key points can be seen: all but nose and eyes of a face that is turned away; both ears tell where the head is.
+    Where an upper arm or a forearm lies behind the trunk, the point that it ends in gets `BEHIND`.
 
     Args:
         model ([`AdaATBodyModel`]): The body model.
@@ -148,8 +147,6 @@ def visible_points(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
     seen = torch.ones_like(body18[..., 0])
     for numbers, towards in (((0,), ahead), ((14,), ahead - 0.4 * left), ((15,), ahead + 0.4 * left)):
         seen[:, list(numbers)] = (towards > FACE_SEEN).float()[:, None]
-    for number, towards in ((16, -left), (17, left)):
-        seen[:, number] = BEHIND + (1 - BEHIND) * (towards > EAR_SEEN)
     for start, end in ARMS:
         middle = (body18[:, start] + body18[:, end]) / 2
         seen[:, end] = 1 - (1 - BEHIND) * _behind_trunk(middle, body18)

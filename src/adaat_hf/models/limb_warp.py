@@ -187,8 +187,8 @@ def move_limbs(
     height, width = source.shape[2:]
     aspect = (width - 1) / (height - 1)
     limbs = LIMBS[source_keypoints.shape[1]]
-    here = limb_axes(source_keypoints, source_visibility, aspect, limbs)
-    there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs)
+    here = limb_axes(source_keypoints, source_visibility, aspect, limbs, driving_visibility)
+    there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs, source_visibility)
     pixels = picture_positions(height, width, aspect, source.device)
     position, distance = limb_frames(pixels, there, limbs)
     places = _source_places(position, here, there)

@@ -109,10 +109,13 @@ def hidden_distance(seen: Tensor) -> Tensor:
     return (1 - seen)[..., None] * 1e4
 
 
-def limb_axes(keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs: tuple[Limb, ...]) -> LimbAxes:
+def limb_axes(
+    keypoints: Tensor, visibility: Tensor | None, aspect: float, limbs: tuple[Limb, ...], other: Tensor | None = None
+) -> LimbAxes:
+    """Axes of a body (B, K, 2); `other` (B, K) is the visibility in a picture whose axes shall end in the same points."""
     points = keypoints.float() * keypoints.new_tensor([aspect, 1.0]).float()
     seen = torch.ones_like(points[..., 0]) if visibility is None else (visibility > 0).float()
-    start, end, present = _ends(points, seen, limbs)
+    start, end, present = _ends(points, seen, limbs, seen if other is None else seen * (other > 0))
     size = _size(start, end, present, limbs).clamp_min(0.05)
     thickness = [_width(points, seen, limb.across, size) if limb.across is not None else size for limb in limbs]
     return LimbAxes(start, end, torch.stack(thickness, 1), present, _behind(visibility, present, limbs), size)
@@ -139,14 +142,30 @@ def body_size(keypoints: Tensor, visibility: Tensor) -> Tensor:
         `Tensor` of shape (B,): in pixels; 0 where no limb is seen.
     """
     limbs = LIMBS[keypoints.shape[1]]
-    return _size(*_ends(keypoints.float(), (visibility > 0).float(), limbs), limbs)
+    seen = (visibility > 0).float()
+    return _size(*_ends(keypoints.float(), seen, limbs, seen), limbs)
 
 
-def _ends(points: Tensor, seen: Tensor, limbs: tuple[Limb, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ends (B, L, 2) of all limbs, and whether both are seen (B, L)."""
-    ends = [[_mean(points, seen, limb.start), _far_end(points, seen, limb)] for limb in limbs]
-    start, end = (torch.stack([pair[side][0] for pair in ends], 1) for side in (0, 1))
-    return start, end, torch.stack([pair[0][1] * pair[1][1] for pair in ends], 1)
+def _ends(points: Tensor, seen: Tensor, limbs: tuple[Limb, ...], common: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ends (B, L, 2) of all limbs, and whether both are seen (B, L). Of an end's points those count that are in `common` (B, K) too,
+    if there are any."""
+    starts = [_end(points, seen, limb.start, common) for limb in limbs]
+    ends = [_end(points, seen, limb.end, common, limb.steady) for limb in limbs]
+    start, end = (torch.stack([place for place, _ in side], 1) for side in (starts, ends))
+    return start, end, torch.stack([here[1] * there[1] for here, there in zip(starts, ends, strict=True)], 1)
+
+
+def _end(
+    points: Tensor, seen: Tensor, members: tuple[int, ...], common: Tensor, steady: tuple[int, ...] = ()
+) -> tuple[Tensor, Tensor]:
+    """The middle (B, 2) of some points, and whether any is seen (B,)."""
+    weight, shared = seen[:, members], common[:, members]
+    weight = torch.where(shared.amax(1, keepdim=True) > 0, shared, weight)
+    if steady:
+        only = torch.tensor([number in steady for number in members], device=seen.device)
+        weight = torch.where(common[:, steady].amin(1, keepdim=True) > 0, only.to(weight.dtype), weight)
+    count = weight.sum(1, keepdim=True)
+    return (points[:, members] * weight[..., None]).sum(1) / count.clamp_min(1), (count[:, 0] > 0).float()
 
 
 def _size(start: Tensor, end: Tensor, present: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
@@ -154,21 +173,6 @@ def _size(start: Tensor, end: Tensor, present: Tensor, limbs: tuple[Limb, ...]) 
     typical = torch.tensor([limb.typical for limb in limbs], device=start.device)
     longest = ((end - start).norm(dim=-1) / typical * present).topk(3, 1).values
     return longest.sum(1) / (longest > 0).sum(1).clamp_min(1)
-
-
-def _mean(points: Tensor, seen: Tensor, members: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    weight = seen[:, members, None]
-    count = weight.sum(1)
-    return (points[:, members] * weight).sum(1) / count.clamp_min(1), (count[:, 0] > 0).float()
-
-
-def _far_end(points: Tensor, seen: Tensor, limb: Limb) -> tuple[Tensor, Tensor]:
-    """Where a limb ends (B, 2), and whether it is seen (B,)."""
-    end, shown = _mean(points, seen, limb.end)
-    if not limb.steady:
-        return end, shown
-    steady, _ = _mean(points, seen, limb.steady)
-    return torch.where(seen[:, limb.steady].amin(1, keepdim=True) > 0, steady, end), shown
 
 
 def _width(points: Tensor, seen: Tensor, across: tuple[int, int], size: Tensor) -> Tensor:
