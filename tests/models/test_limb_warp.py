@@ -176,6 +176,19 @@ def test_a_head_that_turns_aside_is_not_tilted(standing):
     torch.testing.assert_close(same, picture, atol=0.02, rtol=0, msg="both pictures are measured alike")
 
 
+def test_a_head_that_nods_keeps_its_shape(standing):
+    """The head sinks by a third of the neck's length; a red spot above the ears stays as far above them."""
+    driving, head = standing.clone(), [0, 14, 15, 16, 17]
+    neck = standing[0, [1, 2, 5]].mean(0)
+    driving[0, head] -= (standing[0, [16, 17]].mean(0) - neck) * torch.tensor([0.0, 0.33])
+    above = torch.zeros(1, 18, 2)
+    above[0, 0] = standing[0, [16, 17]].mean(0) - torch.tensor([0.0, 0.12])
+    picture = picture_of(above, [0], (1.0, 0.0, 0.0))
+    result = move_limbs(picture, standing, driving).composed()
+    sunk = above[0, 0] + driving[0, 16] - standing[0, 16]
+    assert value_at(result, sunk)[0] > 0.9 > 3 * value_at(result, sunk)[1]
+
+
 def test_nothing_visible_gives_the_source(standing):
     picture = torch.rand(1, 3, HEIGHT, WIDTH)
     none = torch.zeros(1, 18)

@@ -191,7 +191,7 @@ def move_limbs(
     there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs, source_visibility)
     pixels = picture_positions(height, width, aspect, source.device)
     position, distance = limb_frames(pixels, there, limbs)
-    places = _source_places(position, here, there)
+    places = _source_places(position, here, there, limbs)
     ranks = torch.tensor([limb.rank for limb in limbs], device=source.device)[:, None]
     hidden = hidden_distance(here.seen * there.seen)
     moving = _moving(here, there)
@@ -214,16 +214,22 @@ def move_limbs(
     return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
 
 
-def _source_places(position: Tensor, here: LimbAxes, there: LimbAxes) -> Tensor:
-    """Where positions (B, L, P, 2) in the driving limbs' frames lie in the source, in units of half the height."""
+def _source_places(position: Tensor, here: LimbAxes, there: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+    """Where positions (B, L, P, 2) in the driving limbs' frames lie in the source, in units of half the height.
+
+    Limbs stretch along their axes, but heads, which are held by their far end: when they nod, necks get shorter, not faces.
+    """
     along, length = axis_directions(here)
     _, driving_length = axis_directions(there)
     normal = torch.stack([-along[..., 1], along[..., 0]], -1)
     stretch = (length / driving_length)[..., None, None]
     widen = (here.thickness / there.thickness)[..., None, None]
+    forward = position[..., :1]
+    steady = torch.tensor([bool(limb.steady) for limb in limbs], device=position.device)[:, None, None]
+    held = length[..., None, None] + (forward - driving_length[..., None, None]) * widen
     return (
         here.start[:, :, None]
-        + position[..., :1] * stretch * along[:, :, None]
+        + torch.where(steady, held, forward * stretch) * along[:, :, None]
         + position[..., 1:] * widen * normal[:, :, None]
     )
 
