@@ -291,7 +291,9 @@ def test_a_driver_who_shows_another_side_than_the_photograph_is_noticed(pipe, ph
     away = motion.pose.clone()
     away[:, 0] = torch.tensor([0.0, 2.6, 0.0])
     turned = replace(motion, pose=away)
-    for driving, noticed in ((motion, False), (turned, True)):
+    bowed = motion.pose.clone()
+    bowed[:, [3, 6, 9], 0] += 0.5
+    for driving, noticed in ((motion, False), (turned, True), (replace(motion, pose=bowed), True)):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             pipe(photo, BodyMotionTemplate(driving, 25.0, (280, 200)), detector=detector)

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import torch
+from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
 from ..control.body_fitting import BodyFitter
@@ -26,8 +28,10 @@ from .persons import NoPersonError
 
 
 BodyDrivingInput = str | Path | BodyMotionTemplate | SMPLMotion | np.ndarray | Sequence[PIL.Image.Image | np.ndarray]
-# Bodies whose fronts differ by more than this, in degrees, show one another's hidden side.
-OTHER_SIDE = 75.0
+# Bodies whose pelvises or chests look in directions that differ by more than these degrees show one another's hidden side.
+OTHER_SIDE = (75.0, 60.0)
+# The joints from the pelvis to the chest.
+SPINE = (0, 3, 6, 9)
 # What is odd about the driver in more than this share of the frames is reported.
 MOSTLY = 0.6
 LARGEST_RATE = 60
@@ -153,14 +157,24 @@ def _warn_if_upside_down(found: BodyCoefficients) -> None:
 
 
 def warn_if_seen_from_another_side(sources: BodyCoefficients, driving: BodyCoefficients) -> None:
-    """Log a warning if most driving frames show a side of the body that none of the photographs (a frame each) shows."""
-    fronts = [rotation_matrix(body.pose[:, 0])[:, :, 2] for body in (sources, driving.frames(driving.valid))]
-    apart = torch.rad2deg(torch.arccos((fronts[1] @ fronts[0].T).amax(1).clamp(-1, 1)))
-    if float((apart > OTHER_SIDE).float().mean()) > MOSTLY:
+    """Log a warning if most driving frames show a side of the body that none of the photographs (a frame each) shows, as of somebody
+    who is turned away or bent over."""
+    here, there = _fronts(sources), _fronts(driving.frames(driving.valid))
+    apart = torch.rad2deg(torch.arccos((there[:, None] * here).sum(-1).clamp(-1, 1)))
+    hidden = (apart > apart.new_tensor(OTHER_SIDE)).any(-1).all(1)
+    if float(hidden.float().mean()) > MOSTLY:
+        degrees = float(apart.amax(-1).amin(1).median())
         logger.warning(
-            f"Most of the driver's frames show the body from another side than the photograph does ({apart.median():.0f} degrees"
+            f"Most of the driver's frames show the body from another side than the photograph does ({degrees:.0f} degrees"
             " apart), and what it does not show cannot be painted: use, or add, a photograph from the driver's side."
         )
+
+
+def _fronts(body: BodyCoefficients) -> Tensor:
+    """Directions (T, 2, 3) in which pelvis and chest look."""
+    local = rotation_matrix(body.pose[:, list(SPINE)])
+    chest = reduce(torch.matmul, local.unbind(1))
+    return torch.stack([local[:, 0], chest], 1)[..., 2]
 
 
 __all__ = ["BodyDrivingInput", "DrivingBody", "read_body_motion", "warn_if_seen_from_another_side"]
