@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from adaat_hf.control.body_joints import BONE_STARTS, FACE_NAMES, MIRROR_POINTS, NUM_JOINTS, PARENTS
-from adaat_hf.control.body_model import AdaATBodyModel, AdaATBodyModelConfig, load_body_model
+from adaat_hf.control.body_model import AdaATBodyModel, AdaATBodyModelConfig, load_body_model, world_rotations
 from adaat_hf.control.rotation import rotation_matrix
 
 
@@ -101,14 +101,6 @@ def bone_of_vertices(model: Anny) -> np.ndarray:
     return np.array(model.bone_labels)[np.asarray(model.vertex_bone_indices)[np.arange(len(heaviest)), heaviest]]
 
 
-def world_rotations(local: np.ndarray) -> np.ndarray:
-    """Rotations of SMPL's joints since the rest pose (B, 24, 3, 3), from those relative to their parents."""
-    world = [local[:, 0]]
-    for joint in range(1, NUM_JOINTS):
-        world.append(world[PARENTS[joint]] @ local[:, joint])
-    return np.stack(world, 1)
-
-
 def straightening(mean: np.ndarray) -> np.ndarray:
     """Rotations (24, 3, 3) that bring the average body's arms (29, 3) into SMPL's rest pose."""
     result = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
@@ -162,7 +154,7 @@ def check(model: AdaATBodyModel, bodies: AnnyJoints, count: int, rng: np.random.
     shape = torch.linalg.lstsq(basis.T, offset.T).solution.T.float()
     pose = torch.from_numpy(rng.normal(0, 0.5, (count, NUM_JOINTS, 3))).float()
     ours = model(shape, pose).numpy()
-    truth = bodies.posed(builds, world_rotations(rotation_matrix(pose).double().numpy()) @ turns)
+    truth = bodies.posed(builds, world_rotations(rotation_matrix(pose).double()).numpy() @ turns)
     posed = np.linalg.norm(ours - truth, axis=-1) * 1000
     still = np.linalg.norm(model.rest(shape).numpy() - points, axis=-1) * 1000
     lengths = [np.linalg.norm(p[:, 1:] - p[:, BONE_STARTS[1:]], axis=-1) for p in (model.rest(shape).numpy(), points)]

@@ -11,13 +11,14 @@
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 from evaluate_pose import read_frames
 from tqdm.auto import tqdm
 
-from adaat_hf import PoseTransferPipeline
+from adaat_hf import BodyFitter, BodyMotionTemplate, PoseTransferPipeline
 from adaat_hf.devices import best_device
+from adaat_hf.evaluation.contact_sheet import fit_width
+from adaat_hf.evaluation.pose_transfer import fit_track
 from adaat_hf.processing.backends import open_body_detector
 from adaat_hf.processing.body_tracking import track_body
 from adaat_hf.processing.drawing import draw_pose
@@ -30,12 +31,7 @@ WIDTH, GAP = 200, 12
 
 def row_of(pictures: list[np.ndarray | None]) -> np.ndarray:
     """Pictures side by side, as wide as each other, in the middle of the row; `None` leaves a place white."""
-    cells = []
-    for picture in pictures:
-        if picture is not None:
-            height = round(picture.shape[0] * WIDTH / picture.shape[1])
-            picture = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
-        cells.append(picture)
+    cells = [None if picture is None else fit_width(picture, WIDTH) for picture in pictures]
     tallest = max(len(cell) for cell in cells if cell is not None)
     row = np.full((tallest + GAP, WIDTH * len(cells), 3), 255, np.uint8)
     for number, cell in enumerate(cells):
@@ -59,11 +55,13 @@ def main() -> None:
     pipe.set_progress_bar_config(disable=True)
     frames, fps = read_frames(args.clip)
     track = track_body(frames, detector)
+    motion = fit_track(BodyFitter(pipe.body_model), track, fps)
+    template = BodyMotionTemplate(motion, fps, track.size)
     shown = range(0, len(frames), args.every)
     blank = np.zeros_like(frames[0])
     rows = [row_of([None, *(draw_pose(track.points[n], track.visibility[n], blank) for n in shown)])]
     for photo in tqdm(args.photos, desc=f"painting on {pipe.device}", unit="photo"):
-        painted = list(pipe(photo, list(frames), fps=fps, detector=detector, crop_only=True).arrays())
+        painted = list(pipe(photo, template, detector=detector, crop_only=True).arrays())
         rows.append(row_of([load_image(photo), *(painted[n] for n in shown)]))
     save_image(np.vstack(rows), args.output)
 

@@ -19,10 +19,11 @@ import cv2
 import numpy as np
 import torch
 import warp as wp
-from build_body_model import TO_SMPL, AnnyJoints, bone_of_vertices, straightening, world_rotations
+from build_body_model import TO_SMPL, AnnyJoints, bone_of_vertices, straightening
 from tqdm.auto import tqdm
 
 from adaat_hf.control.body_joints import NUM_JOINTS, to_body18
+from adaat_hf.control.body_model import world_rotations
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.processing.images import save_image
 from adaat_hf.processing.person_crop import person_box, shift_inside
@@ -287,7 +288,7 @@ class BodyMaker:
 
     def pose(self, builds: dict[str, torch.Tensor], local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vertices (B, V, 3) and key points (B, 18, 3) of bodies in joint rotations (B, 24, 3, 3) relative to the parents."""
-        posed = self.bodies.meshes(builds, world_rotations(local) @ self.turns)
+        posed = self.bodies.meshes(builds, world_rotations(torch.from_numpy(local)).numpy() @ self.turns)
         points = to_body18(torch.from_numpy(self.bodies.points(posed))).numpy()
         return posed["vertices"].numpy() @ TO_SMPL.T, points
 

@@ -116,13 +116,20 @@ def pose_points(rest: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
         `tuple[Tensor, Tensor]`: points (B, 29, 3), and the joints' rotations relative to the rest pose (B, 24, 3, 3).
     """
     bones = rest[:, 1:] - rest[:, BONE_STARTS[1:]]
-    turned, points = [local[:, 0]], [rest[:, 0].expand(len(local), 3)]
+    turned, points = world_rotations(local), [rest[:, 0].expand(len(local), 3)]
     for joint in range(1, NUM_JOINTS):
         parent = PARENTS[joint]
-        turned.append(turned[parent] @ local[:, joint])
-        points.append(points[parent] + (turned[parent] @ bones[:, joint - 1, :, None])[..., 0])
-    face = points[HEAD][:, None] + bones[:, NUM_JOINTS - 1 :] @ turned[HEAD].transpose(1, 2)
-    return torch.cat([torch.stack(points, 1), face], 1), torch.stack(turned, 1)
+        points.append(points[parent] + (turned[:, parent] @ bones[:, joint - 1, :, None])[..., 0])
+    face = points[HEAD][:, None] + bones[:, NUM_JOINTS - 1 :] @ turned[:, HEAD].transpose(1, 2)
+    return torch.cat([torch.stack(points, 1), face], 1), turned
+
+
+def world_rotations(local: Tensor) -> Tensor:
+    """Rotations of the joints relative to the rest pose (B, 24, 3, 3), from those relative to their parents, of that shape."""
+    turned = [local[:, 0]]
+    for joint in range(1, NUM_JOINTS):
+        turned.append(turned[PARENTS[joint]] @ local[:, joint])
+    return torch.stack(turned, 1)
 
 
 def load_body_model(folder: str | Path) -> AdaATBodyModel:
@@ -134,4 +141,4 @@ def load_body_model(folder: str | Path) -> AdaATBodyModel:
     return AdaATBodyModel.from_folder(folder)
 
 
-__all__ = ["AdaATBodyModel", "AdaATBodyModelConfig", "load_body_model", "pose_points"]
+__all__ = ["AdaATBodyModel", "AdaATBodyModelConfig", "load_body_model", "pose_points", "world_rotations"]

@@ -145,8 +145,8 @@ def visible_points(model: AdaATBodyModel, body: BodyCoefficients) -> Tensor:
     ahead, left = head[:, 2, 2], head[:, 2, 0]
     body18 = to_body18(points)
     seen = torch.ones_like(body18[..., 0])
-    for numbers, towards in (((0,), ahead), ((14,), ahead - 0.4 * left), ((15,), ahead + 0.4 * left)):
-        seen[:, list(numbers)] = (towards > FACE_SEEN).float()[:, None]
+    for number, towards in ((0, ahead), (14, ahead - 0.4 * left), (15, ahead + 0.4 * left)):
+        seen[:, number] = (towards > FACE_SEEN).float()
     for start, end in ARMS:
         middle = (body18[:, start] + body18[:, end]) / 2
         seen[:, end] = 1 - (1 - BEHIND) * _behind_trunk(middle, body18)

@@ -22,11 +22,12 @@ def contact_sheet(
     """
     wanted = np.unique(np.linspace(0, count - 1, min(count, columns * rows)).round().astype(int))
     chosen = set(wanted.tolist())
-    cells = [_fit(frame, width) for number, frame in enumerate(frames) if number in chosen]
+    cells = [fit_width(frame, width) for number, frame in enumerate(frames) if number in chosen]
     cells += [np.zeros_like(cells[0])] * (-len(cells) % columns)
     return np.vstack([np.hstack(cells[start : start + columns]) for start in range(0, len(cells), columns)])
 
 
-def _fit(frame: np.ndarray, width: int) -> np.ndarray:
+def fit_width(frame: np.ndarray, width: int) -> np.ndarray:
+    """A picture (H, W, 3) at a width in pixels."""
     height = round(frame.shape[0] * width / frame.shape[1])
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)

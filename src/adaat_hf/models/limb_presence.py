@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .limb_layers import SourceLayers, front_parts, leg_parts, trunk_and_thighs
-from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, hidden_distance, joined_coverage, sample
+from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, sample
 
 
 # Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
@@ -89,7 +89,7 @@ def hidden_by_body(presence: Tensor, reach: Tensor, there: LimbAxes, limbs: tupl
 
     Args:
         presence (`Tensor` of shape (B, L, P)): See [`presence_of_parts`].
-        reach (`Tensor` of shape (B, L, P)): See [`reach_of_parts`].
+        reach (`Tensor` of shape (B, L, P)): See [`reach_of_parts`]; that of unseen limbs is out of reach ([`hidden_distance`]).
         there ([`LimbAxes`]): The driving pose.
         limbs (`tuple[Limb, ...]`): The limbs.
 
@@ -98,7 +98,7 @@ def hidden_by_body(presence: Tensor, reach: Tensor, there: LimbAxes, limbs: tupl
     """
     front = front_parts(limbs)
     others = [number for number in range(len(limbs)) if number not in front]
-    body = joined_coverage(reach[:, others] + hidden_distance(there.seen[:, others]), presence[:, others])
+    body = joined_coverage(reach[:, others], presence[:, others])
     return there.behind[..., None] * torch.sigmoid((body - 0.5) / EDGE)[:, None]
 
 

@@ -203,11 +203,12 @@ def move_limbs(
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
     reach = reach_of_parts(position, distance, there, limbs)
     presence = presence_of_parts(layers, grids, moving, position, distance, reach, there, limbs)
+    reach = reach + hidden
     under = hidden_by_body(presence, reach, there, limbs)
     presence = presence * (1 - under)
     distance = distance + FARTHER * under
     share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
-    coverage = joined_coverage(reach + hidden, presence).unflatten(1, (height, width))[:, None]
+    coverage = joined_coverage(reach, presence).unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
     behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
     parts = _sample_parts(source.float(), behind_arms, grids, share, limbs)

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
 from ..control.body_fitting import BodyFitter
+from ..control.body_joints import SMPL24_NAMES
+from ..control.body_model import world_rotations
 from ..control.body_template import BodyMotionTemplate
 from ..control.rotation import rotation_matrix
 from ..control.smpl_files import SMPLMotion, is_smpl_motion, read_smpl_motion
@@ -30,8 +31,7 @@ from .persons import NoPersonError
 BodyDrivingInput = str | Path | BodyMotionTemplate | SMPLMotion | np.ndarray | Sequence[PIL.Image.Image | np.ndarray]
 # Bodies whose pelvises or chests look in directions that differ by more than these degrees show one another's hidden side.
 OTHER_SIDE = (75.0, 60.0)
-# The joints from the pelvis to the chest.
-SPINE = (0, 3, 6, 9)
+PELVIS_AND_CHEST = [SMPL24_NAMES.index("pelvis"), SMPL24_NAMES.index("spine3")]
 # What is odd about the driver in more than this share of the frames is reported.
 MOSTLY = 0.6
 LARGEST_RATE = 60
@@ -172,9 +172,7 @@ def warn_if_seen_from_another_side(sources: BodyCoefficients, driving: BodyCoeff
 
 def _fronts(body: BodyCoefficients) -> Tensor:
     """Directions (T, 2, 3) in which pelvis and chest look."""
-    local = rotation_matrix(body.pose[:, list(SPINE)])
-    chest = reduce(torch.matmul, local.unbind(1))
-    return torch.stack([local[:, 0], chest], 1)[..., 2]
+    return world_rotations(rotation_matrix(body.pose))[:, PELVIS_AND_CHEST, :, 2]
 
 
 __all__ = ["BodyDrivingInput", "DrivingBody", "read_body_motion", "warn_if_seen_from_another_side"]
