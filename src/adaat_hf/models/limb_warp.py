@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .completion import complete
 from .inpainting import inpaint
 from .limb_layers import SourceLayers, front_parts, take_apart
 from .limb_presence import hidden_by_body, presence_of_parts, reach_of_parts
@@ -14,9 +15,11 @@ from .limbs import (
     Limb,
     LimbAxes,
     axis_directions,
+    foot_distance,
     hidden_distance,
     joined_coverage,
     limb_axes,
+    limb_coverage,
     limb_distance,
     limb_frames,
     picture_positions,
@@ -47,7 +50,7 @@ class MovedBody:
 
     Args:
         parts (`Tensor` of shape (B, 3, H, W)): The parts in the driving pose, continued beyond their outlines.
-        background (`Tensor` of shape (B, 3, H, W)): The source without its body ([`inpaint`]).
+        background (`Tensor` of shape (B, 3, H, W)): The source without its body.
         driving_coverage, source_coverage (`Tensor` of shape (B, 1, H, W)): Where the body is to be and where it was, in
             [0, 1].
     """
@@ -77,23 +80,25 @@ class PreparedSources:
 
     Args:
         layers ([`SourceLayers`]): The S sources taken apart.
+        empty (`Tensor` of shape (1, 3, H, W)): What the first source would be if nobody were in it ([`complete`]).
         background (`Tensor` of shape (1, 3, H, W), *optional*): The first source without its body, for a clip, whose background
             stands still; by default it is made for every pose.
         erased (`Tensor` of shape (1, 1, H, W), *optional*): Where the body was taken away, in [0, 1].
     """
 
     layers: SourceLayers
+    empty: Tensor
     background: Tensor | None = None
     erased: Tensor | None = None
 
     def source(self, number: int) -> "PreparedSources":
         """One of the sources alone."""
-        return PreparedSources(self.layers.only(number), self.background, self.erased)
+        return PreparedSources(self.layers.only(number), self.empty, self.background, self.erased)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "PreparedSources":
         """The same on another device, in another type; layers stay in float32, in which limbs are moved."""
         still = (None if value is None else value.to(device, dtype) for value in (self.background, self.erased))
-        return PreparedSources(self.layers.to(device), *still)
+        return PreparedSources(self.layers.to(device), self.empty.to(device), *still)
 
 
 def prepare_sources(
@@ -115,50 +120,62 @@ def prepare_sources(
     """
     aspect = (sources.shape[3] - 1) / (sources.shape[2] - 1)
     limbs = LIMBS[source_keypoints.shape[1]]
+    here = limb_axes(source_keypoints, source_visibility, aspect, limbs)
     there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs)
-    first = limb_axes(
-        source_keypoints[:1], None if source_visibility is None else source_visibility[:1], aspect, limbs
-    )
-    layers = prepare_layers(sources, source_keypoints, source_visibility).layers
+    ready, first = _prepared(sources, here, limbs), here.only(0)
     moving = _moving(first, there).amax(0, keepdim=True)
-    behind, erased = _without_body(sources[:1], first, layers.body[:1], moving, limbs)
-    return PreparedSources(layers, behind, erased).to(sources.device, sources.dtype)
+    behind, erased = _without_body(sources[:1], first, ready.layers.body[:1], moving, limbs, ready.empty)
+    return PreparedSources(ready.layers, ready.empty, behind, erased).to(sources.device, sources.dtype)
 
 
 def prepare_layers(
     sources: Tensor, source_keypoints: Tensor, source_visibility: Tensor | None = None
 ) -> PreparedSources:
-    """Take the sources of any poses apart, once; arguments as of [`prepare_sources`]."""
+    """Prepare the sources of poses that are no clip, once; arguments as of [`prepare_sources`]."""
     aspect = (sources.shape[3] - 1) / (sources.shape[2] - 1)
     limbs = LIMBS[source_keypoints.shape[1]]
-    axes = limb_axes(source_keypoints, source_visibility, aspect, limbs)
-    return PreparedSources(take_apart(sources.float(), axes, limbs))
+    return _prepared(sources, limb_axes(source_keypoints, source_visibility, aspect, limbs), limbs)
+
+
+def _prepared(sources: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> PreparedSources:
+    layers = take_apart(sources.float(), axes, limbs)
+    body = _limb_places(axes.only(0), layers.body[:1], limbs).amax(1, keepdim=True)
+    return PreparedSources(layers, complete(sources[:1].float(), 1 - body))
 
 
 def _without_body(
-    source: Tensor, axes: LimbAxes, silhouette: Tensor, moving: Tensor, limbs: tuple[Limb, ...]
+    source: Tensor,
+    axes: LimbAxes,
+    silhouette: Tensor,
+    moving: Tensor,
+    limbs: tuple[Limb, ...],
+    empty: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The picture (B, 3, H, W) without its moving (B, L) limbs, and where they were taken away (B, 1, H, W); float32.
 
-    Limbs are taken out as far as the silhouette (B, 1, H, W) and a rim around it reach, and in any case within their capsules.
+    What is behind them is taken from `empty`, the picture without all of its body, which is made here by default: faster and worse than
+    [`complete`] makes it, for training.
     """
-    height, width = source.shape[2:]
+    places = _limb_places(axes, silhouette, limbs)
+    if empty is None:
+        # A trunk that stays must not run into the place of an arm that leaves.
+        empty = inpaint(source.float(), 1 - places.amax(1, keepdim=True))
+    erased = (places * moving[..., None, None]).amax(1, keepdim=True)
+    return torch.lerp(source.float(), empty, erased), erased
+
+
+def _limb_places(axes: LimbAxes, silhouette: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """Where limbs are in a picture (B, L, H, W): as far as the silhouette (B, 1, H, W) and a rim around it reach, and in any case
+    within their capsules."""
+    height, width = silhouette.shape[2:]
     aspect = (width - 1) / (height - 1)
     # A soft edge, within the rim: what is filled in may be a little brighter or darker than its surroundings.
     soft = round(height * ERASED_RIM) // 2
-    outline = F.avg_pool2d(widen(silhouette, ERASED_RIM), 2 * soft + 1, 1, soft, count_include_pad=False).flatten(1)[
-        :, None
-    ]
-    around, within = (limb_distance(axes, limbs, height, width, aspect, margin) for margin in (ERASE_MARGIN, 1.0))
-    erased, body = (
-        torch.maximum(joined_coverage(around, weight * outline), joined_coverage(within, weight)).unflatten(
-            1, (height, width)
-        )[:, None]
-        for weight in (moving[..., None], torch.ones_like(moving)[..., None])
-    )
-    # A trunk that stays must not run into the place of an arm that leaves.
-    background = inpaint(source.float(), 1 - body)
-    return torch.lerp(source.float(), background, erased), erased
+    outline = F.avg_pool2d(widen(silhouette, ERASED_RIM), 2 * soft + 1, 1, soft, count_include_pad=False)
+    around = limb_distance(axes, limbs, height, width, aspect, ERASE_MARGIN, feet=True)
+    within = limb_distance(axes, limbs, height, width, aspect, 1.0)
+    around, within = (limb_coverage(distance).unflatten(2, (height, width)) for distance in (around, within))
+    return torch.maximum(around * outline, within)
 
 
 def move_limbs(
@@ -173,8 +190,8 @@ def move_limbs(
 
     Each part is a capsule around a limb that turns, shifts and stretches along its axis, so that hands, feet and clothes
     go with it (compare the rigid parts of Siarohin et al., Deformable GANs, 2018); it ends where the photographed body does
-    ([`find_silhouettes`]). Arms are told from what is behind them ([`take_apart`]). Where the body was, the background is
-    copied from its surroundings; where a part is seen in one of the poses only, it is left out.
+    ([`find_silhouettes`]). Arms are told from what is behind them ([`take_apart`]). Where the body was, the background goes
+    on as around it, best if it was prepared; where a part is seen in one of the poses only, it is left out.
 
     Args:
         source (`Tensor` of shape (B, 3, H, W)): Picture.
@@ -197,11 +214,13 @@ def move_limbs(
     moving = _moving(here, there)
     layers = prepared.layers.expand(len(source)) if prepared else take_apart(source.float(), here, limbs)
     if prepared is None or prepared.background is None or prepared.erased is None:
-        behind, erased = _without_body(source, here, layers.body, moving, limbs)
+        empty = None if prepared is None else prepared.empty
+        behind, erased = _without_body(source, here, layers.body, moving, limbs, empty)
     else:
         behind, erased = (value.expand(len(source), -1, -1, -1) for value in (prepared.background, prepared.erased))
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
-    reach = reach_of_parts(position, distance, there, limbs)
+    feet = foot_distance(position, there, limbs)
+    reach, distance = reach_of_parts(position, distance, there, limbs).minimum(feet), distance.minimum(feet)
     presence = presence_of_parts(layers, grids, moving, position, distance, reach, there, limbs)
     reach = reach + hidden
     under = hidden_by_body(presence, reach, there, limbs)

@@ -1,6 +1,6 @@
 """A body as rigid limbs: capsules along axes between key points, their coverage, and measures of body and pose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ class Limb:
         across (`tuple[int, int]`, *optional*): Key points whose distance scales the thickness, otherwise the body's size
             does.
         rank (`float`, *optional*, defaults to 0.0): Preference where parts overlap, in radii.
+        foot (`float`, *optional*, defaults to 0.0): Radius in body sizes around the middle of what is beyond its end, within which
+            the part may point aside.
         steady (`tuple[int, ...]`, *optional*): Those key points of the end whose middle stays where it is when the part turns about
             its axis; it is the end where all of them are seen.
     """
@@ -39,6 +41,7 @@ class Limb:
     beyond: float = 0.0
     across: tuple[int, int] | None = None
     rank: float = 0.0
+    foot: float = 0.0
     steady: tuple[int, ...] = ()
 
 
@@ -47,9 +50,9 @@ BODY18_LIMBS = (
     Limb((2, 5), (8, 11), 1.0, 0.38, beyond=0.12, across=(2, 5)),
     Limb((1, 2, 5), (0, 14, 15, 16, 17), 0.42, 0.24, beyond=0.45, steady=(16, 17)),
     Limb((8,), (9,), 0.85, 0.22),
-    Limb((9,), (10,), 0.8, 0.15, beyond=0.36),
+    Limb((9,), (10,), 0.8, 0.15, beyond=0.36, foot=0.42),
     Limb((11,), (12,), 0.85, 0.22),
-    Limb((12,), (13,), 0.8, 0.15, beyond=0.36),
+    Limb((12,), (13,), 0.8, 0.15, beyond=0.36, foot=0.42),
     Limb((2,), (3,), 0.6, 0.14, rank=0.3),
     Limb((3,), (4,), 0.5, 0.12, beyond=0.5, rank=0.5),
     Limb((5,), (6,), 0.6, 0.14, rank=0.3),
@@ -68,6 +71,10 @@ class LimbAxes:
     seen: Tensor
     behind: Tensor
     size: Tensor
+
+    def only(self, number: int) -> "LimbAxes":
+        """Those of one picture alone."""
+        return LimbAxes(*(getattr(self, field.name)[[number]] for field in fields(self)))
 
 
 def body_coverage(
@@ -97,11 +104,23 @@ def body_coverage(
 
 
 def limb_distance(
-    axes: LimbAxes, limbs: tuple[Limb, ...], height: int, width: int, aspect: float, margin: float
+    axes: LimbAxes, limbs: tuple[Limb, ...], height: int, width: int, aspect: float, margin: float, feet: bool = False
 ) -> Tensor:
-    """Distance of all pixels from the limbs in radii (B, L, P)."""
+    """Distance of all pixels from the limbs in radii (B, L, P), also from `feet`, in theirs."""
     pixels = picture_positions(height, width, aspect, axes.start.device)
-    return limb_frames(pixels, axes, limbs, margin)[1] + hidden_distance(axes.seen)
+    position, distance = limb_frames(pixels, axes, limbs, margin)
+    if feet:
+        distance = distance.minimum(foot_distance(position, axes, limbs))
+    return distance + hidden_distance(axes.seen)
+
+
+def foot_distance(position: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+    """Distance (B, L, P) of positions (B, L, P, 2) in the limbs' frames from the middle of their feet, in feet's radii."""
+    radius = torch.tensor([limb.foot for limb in limbs], device=position.device) * axes.thickness
+    half = torch.tensor([1 + limb.beyond / 2 for limb in limbs], device=position.device)
+    middle = axis_directions(axes)[1] * half
+    apart = torch.hypot(position[..., 0] - middle[..., None], position[..., 1])
+    return torch.where(radius[..., None] > 0, apart / radius[..., None].clamp_min(1e-6), torch.inf)
 
 
 def hidden_distance(seen: Tensor) -> Tensor:
@@ -218,9 +237,14 @@ def axis_directions(axes: LimbAxes) -> tuple[Tensor, Tensor]:
     return direction, length[..., 0].maximum(SHORTEST * axes.size[:, None])
 
 
+def limb_coverage(distance: Tensor) -> Tensor:
+    """How far pixels lie within limbs, by distances in radii; in [0, 1]."""
+    return torch.sigmoid((1 - distance) / SOFTNESS)
+
+
 def joined_coverage(distance: Tensor, weight: Tensor | None = None) -> Tensor:
     """Pixels that lie within limbs (B, P), by distances (B, L, P) in radii; limbs may be weighted, (B, L, 1) or (B, L, P)."""
-    inside = torch.sigmoid((1 - distance) / SOFTNESS)
+    inside = limb_coverage(distance)
     return (inside if weight is None else inside * weight).amax(1)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from .limbs import Limb, LimbAxes, limb_distance
 
 
-# Within this many radii of an axis all is body; beyond the second bound nothing is; between them, colours decide.
+# Within this many radii of an axis all is body; beyond the second bound, and feet, nothing is; between them, colours decide.
 CERTAIN, FARTHEST = 0.35, 1.75
 ITERATIONS = 2
 # Heights above this are reduced for the search.
@@ -32,7 +32,8 @@ def find_silhouettes(pictures: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) 
     """
     height, width = pictures.shape[2:]
     aspect = (width - 1) / (height - 1)
-    near, far = (limb_distance(axes, limbs, height, width, aspect, margin).amin(1) for margin in (1.0, FARTHEST))
+    near = limb_distance(axes, limbs, height, width, aspect, 1.0).amin(1)
+    far = limb_distance(axes, limbs, height, width, aspect, FARTHEST, feet=True).amin(1)
     hints = np.full((len(pictures), height * width), cv2.GC_BGD, np.uint8)
     for hint, where in (
         (cv2.GC_PR_BGD, far < 1),

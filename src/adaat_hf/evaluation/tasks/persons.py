@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.limb_warp import move_limbs
+from ...models.limb_warp import PreparedSources, move_limbs, prepare_layers
 from ...training.image_pairs import ImagePairDataset
 from ..footage import Footage
 from ..generators import open_generator
@@ -65,8 +65,9 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
 
         @torch.no_grad()
         def paint(case: dict[str, Any]) -> list[np.ndarray]:
-            inputs = (case[name][None].to(self.settings.device) for name in CONDITIONS)
-            return list(as_frames(torch.as_tensor(model(*inputs).images), case["key"]))
+            inputs = [case[name][None].to(self.settings.device) for name in CONDITIONS]
+            ready = _prepared(inputs) if model.config.moves_limbs else None
+            return list(as_frames(torch.as_tensor(model(*inputs, prepared=ready).images), case["key"]))
 
         return paint
 
@@ -77,7 +78,16 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
 
 def _move_limbs(case: dict[str, Any]) -> list[np.ndarray]:
     source, here, there, seen_here, seen_there = (_first(case, name)[None] for name in CONDITIONS)
-    return list(as_frames(move_limbs(source, here, there, seen_here, seen_there).composed(), case["key"]))
+    ready = prepare_layers(source, here, seen_here)
+    return list(as_frames(move_limbs(source, here, there, seen_here, seen_there, ready).composed(), case["key"]))
+
+
+def _prepared(inputs: list[Tensor]) -> PreparedSources:
+    """What pipelines make of the sources: one picture (1, 3, H, W), or several of one person (1, S, 3, H, W)."""
+    pictures, points, seen = (inputs[number] for number in (0, 1, 3))
+    return prepare_layers(
+        *(value.flatten(0, 1) if pictures.ndim == 5 else value for value in (pictures, points, seen))
+    )
 
 
 def _first(case: dict[str, Any], name: str) -> Tensor:
