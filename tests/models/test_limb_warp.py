@@ -266,14 +266,16 @@ def test_a_second_source_lends_its_colours_and_not_its_background(generator, sta
     torch.testing.assert_close(result[0, :, 2, 2], torch.full((3,), 0.5), atol=0.02, rtol=0)
 
 
-def test_the_networks_own_colours_stay_with_the_body(generator, standing):
-    generator.to_picture.bias.data.fill_(0.3)
+def test_the_network_adds_light_to_the_body_and_no_colour(generator, standing):
+    generator.to_picture.bias.data.copy_(torch.tensor([0.6, 0.3, 0.0]))
     picture = torch.full((1, 3, HEIGHT, WIDTH), 0.5)
     with torch.no_grad():
         painted = generator(picture, standing, standing).painted
     near = body_coverage(standing, None, HEIGHT, WIDTH, 0.7) > 0.95
     far = body_coverage(standing, None, HEIGHT, WIDTH, 2.2) < 0.02
-    changed = (painted - picture).abs().amax(1, keepdim=True)
+    changed = painted - picture
+    torch.testing.assert_close(changed[:, :1].expand_as(changed), changed)
+    changed = changed.abs().amax(1, keepdim=True)
     assert changed[near].min() > 0.2 and changed[far].max() < 0.02 and far.float().mean() > 0.15
 
 

@@ -1,5 +1,6 @@
 """Complete a picture where something was taken out of it: with patches from around the hole, from coarse to fine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +18,8 @@ REACH = PATCH // 2
 COARSEST = 64
 # Weight from which a pixel counts as known, in the picture and, averaged, at coarser levels.
 KNOWN, KNOWN_COARSE = 0.98, 0.75
-# How often patches are looked for and pasted, at the coarsest level, the next, and all others.
-ROUNDS = (8, 4, 2)
+# How often patches are looked for and pasted, at the coarsest level, the next ones, and all others.
+ROUNDS = (8, 4, 2, 1)
 # What it costs to take a patch from elsewhere, per squared distance in heights of the picture: from above or below, as floors
 # and walls lie in layers, and from the side.
 RISE_COST, RUN_COST = 0.4, 0.01
@@ -27,7 +28,7 @@ TRUST = 1.3
 # Targets that are compared with all sources at once.
 CHUNK = 1024
 IMPOSSIBLE = 1e3
-# Where finer levels look for better patches: beside those of neighbours this many pixels away.
+# Where finer levels look for better patches: beside those of neighbours this many pixels away, the finer the nearer.
 STRIDES = (4, 2, 1)
 AROUND = [(0, 1), (0, -1), (1, 0), (-1, 0)]
 
@@ -96,14 +97,14 @@ def complete(picture: Tensor, weight: Tensor) -> Tensor:
     Every patch of the hole looks like one that is known, and overlapping patches agree: found by looking for the nearest patches
     and pasting their weighted mean in turn, at growing sizes (Wexler et al., Space-Time Completion of Video, 2007). At
     the smallest one the hole is filled from its border inwards and all patches are compared; then matches spread to neighbours
-    (Barnes et al., PatchMatch, 2009). It takes about ten times as long as [`~models.inpainting.inpaint`].
+    (Barnes et al., PatchMatch, 2009). It takes about ten times as long as [`inpaint`].
 
     Args:
         picture (`Tensor` of shape (B, 3, H, W)): Picture in [0, 1].
         weight (`Tensor` of shape (B, 1, H, W)): 1 where the picture stays, 0 where it is to be filled.
 
     Returns:
-        `Tensor` of shape (B, 3, H, W): the picture where nothing is missing; what [`~models.inpainting.fill`] gives where no patch
+        `Tensor` of shape (B, 3, H, W): the picture where nothing is missing; what [`fill`] gives where no patch
         is known.
     """
     filled = torch.cat([_fill_hole(*one) for one in zip(picture.split(1), weight.split(1), strict=True)])
@@ -126,7 +127,7 @@ def _fill_hole(picture: Tensor, weight: Tensor) -> Tensor:
             if coarser is None:
                 matches, distance = _nearest(level, filled, level.targets, torch.ones_like(level.known))
             else:
-                matches, distance = _nearer(level, filled, matches)
+                matches, distance = _nearer(level, filled, matches, STRIDES[number - 1 :] or STRIDES[-1:])
             filled = _pasted(level, matches, distance)
         coarser = level, matches
     if filled is None or filled.shape != picture.shape:
@@ -176,7 +177,7 @@ def _nearest(level: _Level, filled: Tensor, targets: Tensor, valid: Tensor) -> t
     return level.sources[torch.cat([least.indices for least in found])], distance
 
 
-def _nearer(level: _Level, filled: Tensor, matches: Tensor) -> tuple[Tensor, Tensor]:
+def _nearer(level: _Level, filled: Tensor, matches: Tensor, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Matches of the level's targets, or nearer ones: those of neighbours, moved along, and those next to them."""
     height, width = level.size
     patches, targets = _patches(filled), level.targets
@@ -194,7 +195,7 @@ def _nearer(level: _Level, filled: Tensor, matches: Tensor) -> tuple[Tensor, Ten
         return torch.where(other < distance, there, matches), torch.minimum(distance, other)
 
     distance = apart(matches)
-    for stride in STRIDES:
+    for stride in strides:
         for rise, run in AROUND:
             beside = (row + stride * rise).clamp(0, height - 1) * width + (column + stride * run).clamp(0, width - 1)
             whole = _everywhere(level, matches)

@@ -29,8 +29,8 @@ from .operator import start_constant
 INITIAL_PAINTED_PREFERENCE = {"spline": 2.0, "limbs": 3.0}
 # How decidedly a source is preferred whose pose is closer to the driving one, per unit of [`pose_distance`].
 SIMILAR_POSE = 20.0
-# How far around moved limbs the network's own colours reach, in heights of the picture.
-OWN_COLOURS_RIM = 0.008
+# How far around moved limbs reaches what the network adds to them, in heights of the picture.
+ADDED_RIM = 0.008
 
 
 @dataclass
@@ -385,8 +385,9 @@ class AdaATGenerator(AdaATPreTrainedModel):
         warped = prewarp.picture
         if prewarp.layers is not None:
             warped = compose(*prewarp.layers, self.outline_head(feature))
-            # What the network remembers of backgrounds would be a ghost before others.
-            values = values * widen(prewarp.layers[2], OWN_COLOURS_RIM)
+            # What the network remembers of backgrounds would be a ghost before others, and what it remembers of clothes would stain
+            # those of other colours: it adds light and shade, to the body alone.
+            values = values.mean(1, keepdim=True) * widen(prewarp.layers[2], ADDED_RIM)
         return warped + values if self.training else (warped + values).clamp(0, 1)
 
     def _blend(
