@@ -135,6 +135,9 @@ def test_layers_made_once_paint_the_same(dressed):
     )
     for name in ("parts", "driving_coverage", "source_coverage"):
         torch.testing.assert_close(getattr(again, name), getattr(one, name))
+    alone = [move_limbs(picture, points, pose[None], prepared=prepare_layers(picture, points)) for pose in driving]
+    torch.testing.assert_close(again.composed(), torch.cat([moved.composed() for moved in alone]))
+    torch.testing.assert_close(again.background, torch.cat([moved.background for moved in alone]))
     kept = one.source_coverage < 1e-3
     torch.testing.assert_close(again.background * kept, one.background * kept, atol=2e-3, rtol=0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.limb_warp import PreparedSources, move_limbs, prepare_layers
+from ...models.limb_warp import move_limbs, prepare_layers
 from ...training.image_pairs import ImagePairDataset
 from ..footage import Footage
 from ..generators import open_generator
@@ -43,8 +43,11 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
         self.height, self.width, self.sources = height, width, sources
 
     def read(self, item: dict[str, Any]) -> dict[str, Any]:
-        """The item as it is."""
-        return item
+        """The item, with what pipelines make of its sources, once for all methods."""
+        sources = [item[name] for name in ("source", "source_keypoints", "source_visibility")]
+        if sources[0].ndim == 3:
+            sources = [value[None] for value in sources]
+        return item | {"prepared": prepare_layers(*sources)}
 
     def reference(self, case: dict[str, Any]) -> tuple[Footage, Footage | None]:
         """The wanted picture, and the (first) source."""
@@ -66,7 +69,7 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
         @torch.no_grad()
         def paint(case: dict[str, Any]) -> list[np.ndarray]:
             inputs = [case[name][None].to(self.settings.device) for name in CONDITIONS]
-            ready = _prepared(inputs) if model.config.moves_limbs else None
+            ready = case["prepared"].to(self.settings.device, model.dtype) if model.config.moves_limbs else None
             return list(as_frames(torch.as_tensor(model(*inputs, prepared=ready).images), case["key"]))
 
         return paint
@@ -78,16 +81,8 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
 
 def _move_limbs(case: dict[str, Any]) -> list[np.ndarray]:
     source, here, there, seen_here, seen_there = (_first(case, name)[None] for name in CONDITIONS)
-    ready = prepare_layers(source, here, seen_here)
-    return list(as_frames(move_limbs(source, here, there, seen_here, seen_there, ready).composed(), case["key"]))
-
-
-def _prepared(inputs: list[Tensor]) -> PreparedSources:
-    """What pipelines make of the sources: one picture (1, 3, H, W), or several of one person (1, S, 3, H, W)."""
-    pictures, points, seen = (inputs[number] for number in (0, 1, 3))
-    return prepare_layers(
-        *(value.flatten(0, 1) if pictures.ndim == 5 else value for value in (pictures, points, seen))
-    )
+    moved = move_limbs(source, here, there, seen_here, seen_there, case["prepared"].source(0))
+    return list(as_frames(moved.composed(), case["key"]))
 
 
 def _first(case: dict[str, Any], name: str) -> Tensor:
