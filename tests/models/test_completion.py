@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from adaat_hf.models import completion
 from adaat_hf.models.completion import complete
 from adaat_hf.models.inpainting import fill, inpaint
 
@@ -84,3 +85,24 @@ def test_a_soft_edge_blends():
     weight[..., 20:40, 20:28] = torch.linspace(1, 0, 8)
     found = complete(torch.where(weight == 0, 1.0, picture), weight)
     torch.testing.assert_close(found, picture, atol=1e-4, rtol=0)
+
+
+def test_what_is_pasted_is_shaded_as_its_surroundings_are(monkeypatch):
+    picture = 0.4 + 0.02 * torch.randn(1, 3, 128, 96, generator=torch.Generator().manual_seed(1))
+    picture[..., 32:112, 30:66] += 0.2
+    # What is known of the bright part is less than half a patch wide.
+    weight = torch.ones(1, 1, 128, 96)
+    weight[..., 35:109, 33:63] = 0
+    taken, inside = torch.where(weight > 0, picture, 0), (weight == 0).expand_as(picture)
+    shaded = (complete(taken, weight) - picture)[inside].abs().mean()
+    monkeypatch.setattr(completion, "_shade", lambda level, *_: torch.zeros_like(level.picture))
+    assert shaded < 0.6 * (complete(taken, weight) - picture)[inside].abs().mean()
+
+
+def test_wide_holes_are_filled_to_their_middle(monkeypatch):
+    # As if the hole were four times as wide.
+    monkeypatch.setattr(completion, "TRUST", completion.TRUST**4)
+    picture = torch.full((1, 3, 96, 96), 0.6)
+    weight = torch.ones(1, 1, 96, 96)
+    weight[:, :, 10:, 10:86] = 0
+    torch.testing.assert_close(complete(torch.where(weight > 0, picture, 0), weight), picture, atol=1e-3, rtol=0)

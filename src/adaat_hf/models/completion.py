@@ -23,8 +23,9 @@ ROUNDS = (8, 4, 2, 1)
 # What it costs to take a patch from elsewhere, per squared distance in heights of the picture: from above or below, as floors
 # and walls lie in layers, and from the side.
 RISE_COST, RUN_COST = 0.4, 0.01
-# Patches count less by this factor for every pixel by which they lie deeper in the hole.
-TRUST = 1.3
+# Patches count less by this factor for every pixel by which they lie deeper in the hole, up to this depth, and at least this much
+# if they match badly: 32-bit floats hold the product.
+TRUST, DEEPEST, LEAST_TRUST = 1.3, 64, 1e-4
 # Targets that are compared with all sources at once.
 CHUNK = 1024
 IMPOSSIBLE = 1e3
@@ -97,7 +98,7 @@ def complete(picture: Tensor, weight: Tensor) -> Tensor:
     Every patch of the hole looks like one that is known, and overlapping patches agree: found by looking for the nearest patches
     and pasting their weighted mean in turn, at growing sizes (Wexler et al., Space-Time Completion of Video, 2007). At
     the smallest one the hole is filled from its border inwards and all patches are compared; then matches spread to neighbours
-    (Barnes et al., PatchMatch, 2009). It takes about ten times as long as [`inpaint`].
+    (Barnes et al., PatchMatch, 2009). What is pasted is shaded as its surroundings are. It takes about ten times as long as [`inpaint`].
 
     Args:
         picture (`Tensor` of shape (B, 3, H, W)): Picture in [0, 1].
@@ -132,7 +133,7 @@ def _fill_hole(picture: Tensor, weight: Tensor) -> Tensor:
         coarser = level, matches
     if filled is None or filled.shape != picture.shape:
         return fill(picture, weight)
-    return filled
+    return (filled + _shade(level, matches, distance)).clamp(0, 1)
 
 
 def _levels(picture: Tensor, weight: Tensor) -> list[_Level]:
@@ -227,17 +228,35 @@ def _enlarged(coarse: _Level, matches: Tensor, fine: _Level) -> Tensor:
     return moved_row.clamp(0, fine_height - 1) * fine_width + moved_column.clamp(0, fine_width - 1)
 
 
+def _shade(level: _Level, matches: Tensor, distance: Tensor) -> Tensor:
+    """By how much patches are darker (1, 3, H, W) than what is known beside the hole, carried on smoothly through it, as a wall may
+    be lit unevenly."""
+    beside = level.targets[level.known.flatten()[level.targets] > 0]
+    pasted, reached = _colours(level, matches, distance, beside)
+    darker, weight = torch.zeros_like(level.picture), torch.zeros_like(level.known)
+    darker.flatten(2)[0, :, beside] = level.picture[0].flatten(1)[:, beside] - pasted
+    weight.flatten()[beside] = reached.to(weight.dtype)
+    return fill(darker, weight)
+
+
 def _pasted(level: _Level, matches: Tensor, distance: Tensor) -> Tensor:
     """The level's picture, its hole filled with the mean of all patches that reach there."""
+    filled = level.picture.clone()
+    filled.flatten(2)[0, :, level.hole], _ = _colours(level, matches, distance, level.hole)
+    return filled
+
+
+def _colours(level: _Level, matches: Tensor, distance: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of all patches that reach to each position, (3, N), and whether any does."""
     height, width = level.size
     spread = torch.quantile(distance, 0.75).clamp_min(1e-5)
     trust = torch.zeros(height * width, device=matches.device)
-    trust[level.targets] = torch.exp(-distance / (2 * spread)) * TRUST ** -level.depth[level.targets]
+    match = torch.exp(-distance / (2 * spread)).clamp_min(LEAST_TRUST)
+    trust[level.targets] = match * TRUST ** -level.depth[level.targets].clamp_max(DEEPEST)
     whole = _everywhere(level, matches)
-    row, column = level.places(level.hole)
-    filled = level.picture.clone()
+    row, column = level.places(positions)
     colours = level.picture[0].flatten(1)
-    total, weights = torch.zeros_like(colours[:, level.hole]), torch.zeros_like(trust[level.hole])
+    total, weights = torch.zeros_like(colours[:, positions]), torch.zeros_like(trust[positions])
     for down in range(-REACH, REACH + 1):
         for right in range(-REACH, REACH + 1):
             centre_row, centre_column = row - down, column - right
@@ -246,8 +265,7 @@ def _pasted(level: _Level, matches: Tensor, distance: Tensor) -> Tensor:
             weight = trust[centre] * inside * level.is_source[whole[centre]]
             pixel = (whole[centre] + down * width + right).clamp(0, height * width - 1)
             total, weights = total + weight * colours[:, pixel], weights + weight
-    filled.flatten(2)[0, :, level.hole] = total / weights.clamp_min(1e-12)
-    return filled
+    return total / weights.clamp_min(1e-30), weights > 0
 
 
 __all__ = ["complete"]
