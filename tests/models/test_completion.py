@@ -106,3 +106,15 @@ def test_wide_holes_are_filled_to_their_middle(monkeypatch):
     weight = torch.ones(1, 1, 96, 96)
     weight[:, :, 10:, 10:86] = 0
     torch.testing.assert_close(complete(torch.where(weight > 0, picture, 0), weight), picture, atol=1e-3, rtol=0)
+
+
+def test_what_remains_of_somebody_beside_the_hole_does_not_light_it_up(monkeypatch):
+    picture = 0.1 + 0.02 * torch.randn(1, 3, 128, 96, generator=torch.Generator().manual_seed(1))
+    weight = torch.ones(1, 1, 128, 96)
+    weight[..., 32:100, 30:66] = 0
+    left_over = picture.clone()
+    left_over[..., 32:60, 28:30] = torch.tensor([0.9, 0.7, 0.6]).view(3, 1, 1)
+    taken, inside = torch.where(weight > 0, left_over, 0), (weight == 0).expand_as(picture)
+    bounded = (complete(taken, weight) - picture)[inside].abs().mean()
+    monkeypatch.setattr(completion, "LARGEST_SHADE", 1e6)
+    assert bounded < 0.6 * (complete(taken, weight) - picture)[inside].abs().mean()

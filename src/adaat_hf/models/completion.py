@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .inpainting import fill
+from .inpainting import LARGEST_SHADE, fill
 
 
 # Side of a patch, and how far it reaches from its centre; pixels.
@@ -234,8 +234,9 @@ def _shade(level: _Level, matches: Tensor, distance: Tensor) -> Tensor:
     beside = level.targets[level.known.flatten()[level.targets] > 0]
     pasted, reached = _colours(level, matches, distance, beside)
     darker, weight = torch.zeros_like(level.picture), torch.zeros_like(level.known)
-    darker.flatten(2)[0, :, beside] = level.picture[0].flatten(1)[:, beside] - pasted
-    weight.flatten()[beside] = reached.to(weight.dtype)
+    apart = level.picture[0].flatten(1)[:, beside] - pasted
+    darker.flatten(2)[0, :, beside] = apart
+    weight.flatten()[beside] = reached * torch.exp(-apart.square().sum(0) / LARGEST_SHADE**2)
     return fill(darker, weight)
 
 
