@@ -5,7 +5,8 @@
 """Compare a detector of faces or bodies with MediaPipe on the frames of clips and on pictures: error, lost ones.
 
 python scripts/evaluate_landmarker.py --input faces/val --teacher face_landmarker.task
-python scripts/evaluate_landmarker.py --bodies --input data/people/validation --teacher pose_landmarker_full.task
+python scripts/evaluate_landmarker.py --bodies --input exercise_pairs --held-out scripts/configs/exercise_people.yaml \\
+    --teacher pose_landmarker_full.task
 """
 
 import argparse
@@ -21,11 +22,15 @@ from adaat_hf.processing.backends import open_body_detector, open_landmarker
 from adaat_hf.processing.bodies_mediapipe import MediaPipeBodyDetector
 from adaat_hf.processing.images import IMAGE_SUFFIXES, load_image
 from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
+from adaat_hf.training.people import SEPARATOR, People
 from adaat_hf.video import VIDEO_SUFFIXES, VideoReader
 
 
-def pictures(folder: Path, every: int) -> Iterator[np.ndarray]:
+def pictures(folder: Path, every: int, people: People | None) -> Iterator[np.ndarray]:
+    """Photographs and frames of clips; with `people`, of those held out."""
     files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+    if people is not None:
+        files = [file for file in files if people.subjects.get(file.stem.split(SEPARATOR)[0]) in people.held_out]
     for file in tqdm(files, unit="file"):
         if file.suffix.lower() in IMAGE_SUFFIXES:
             yield load_image(file)
@@ -40,10 +45,13 @@ def main() -> None:
     parser.add_argument("--landmarker", help="folder of the landmarker (bundled/face or bundled/person)")
     parser.add_argument("--teacher", type=Path, required=True, help="MediaPipe's task file for faces or bodies")
     parser.add_argument("--every", type=int, default=10, help="use every n-th frame of a video (10)")
+    parser.add_argument(
+        "--held-out", type=Path, help="YAML of people: use photographs and clips of those held out only"
+    )
     parser.add_argument("--min-size", type=float, default=80, help="ignore smaller faces and bodies, in pixels (80)")
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
-    shown = pictures(args.input, args.every)
+    shown = pictures(args.input, args.every, None if args.held_out is None else People.from_yaml(args.held_out))
     if args.bodies:
         bodies = open_body_detector(args.landmarker or "bundled/person")
         agreement = compare_detectors(shown, bodies, MediaPipeBodyDetector(args.teacher), body_error, args.min_size)

@@ -13,8 +13,12 @@ from transformers import (
     VitPoseImageProcessor,
 )
 
-from adaat_hf import MediaPipeBodyDetector, VitPoseBodyDetector
+from adaat_hf import MediaPipeBodyDetector, TorchBodyDetector, VitPoseBodyDetector
+from adaat_hf.models.configuration_landmarker import AdaATLandmarkerConfig
+from adaat_hf.models.modeling_landmarker import AdaATLandmarker
 from adaat_hf.processing.backends import open_body_detector
+from adaat_hf.processing.body_keypoints import BODY18
+from adaat_hf.processing.landmarks_torch import _Candidate
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +108,40 @@ def test_unknown_names_are_refused():
         open_body_detector("none")
     with pytest.raises(ValueError, match="predicts 'face96', expected one of .*body18"):
         open_body_detector("src/adaat_hf/bundled/face/landmarker")
+
+
+def test_bodies_in_rough_squares_are_framed_look_by_look(standing_pose, monkeypatch):
+    """As if the network erred in proportion to how far its square is from the body's own."""
+    model = AdaATLandmarker(
+        AdaATLandmarkerConfig(layout="body18", num_keypoints=18, visibility=True, crop_margin=1.35)
+    )
+    detector = TorchBodyDetector(model)
+    truth = (standing_pose * [90, 130] + [40, 15]).astype(np.float32)
+    middle = (truth.min(0) + truth.max(0)) / 2
+    squares = []
+
+    def predict(frames, candidates):
+        squares.extend(candidates)
+        off = np.array([[c.x, c.y] - middle for c in candidates], np.float32)
+        return truth + 0.4 * off[:, None], np.ones((len(candidates), 18), np.float32), np.full(len(candidates), 0.9)
+
+    monkeypatch.setattr(detector, "_predict", predict)
+    monkeypatch.setattr(detector, "_candidates", lambda frames, size: [_Candidate(0, *(middle + 40), 200.0)])
+    ((body,),) = detector.detect(np.zeros((1, 160, 170, 3), np.uint8))
+    assert [round(square.x - middle[0]) for square in squares] == [40, 16, 6]
+    assert np.abs(body.points - truth).max() < 3
+    assert squares[-1].side == pytest.approx(1.35 * np.ptp(truth, axis=0).max(), rel=0.01)
+
+
+def test_a_mirrored_picture_gives_the_mirrored_body():
+    torch.manual_seed(0)
+    model = AdaATLandmarker(AdaATLandmarkerConfig(layout="body18", num_keypoints=18, visibility=True, crop_size=64))
+    detector = TorchBodyDetector(model)
+    frame = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
+    square = [_Candidate(0, 31.5, 31.5, 64.0)]
+    with torch.no_grad():
+        points, seen, presence = detector._predict(frame, square)
+        mirrored, other_seen, other_presence = detector._predict(np.ascontiguousarray(frame[:, :, ::-1]), square)
+    np.testing.assert_allclose(BODY18.flip(mirrored[0], 64), points[0], atol=1e-3)
+    assert np.array_equal(other_seen[0, list(BODY18.mirror)], seen[0])
+    assert other_presence == pytest.approx(presence)

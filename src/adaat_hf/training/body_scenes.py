@@ -23,6 +23,9 @@ LABELS = "labels.json"
 NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
+# Sides of crops, in units of the usual one, and how far their centres are off, in units of the body's box: as a second or third look
+# gets them, and, this share of them, as the detector's squares are, which the first look gets.
+NEAR, ROUGH, ROUGH_SHARE = ((0.8, 1.35), 0.06), ((0.7, 2.0), 0.15), 0.4
 # Share of the pictures whose surroundings are painted over, and how much wider than the limbs is what stays.
 REPLACED, KEPT_MARGIN = 0.35, 1.4
 
@@ -158,8 +161,9 @@ class BodyCropDataset(Dataset):
         seen = body[body[:, 2] > 0, :2]
         low, high = seen.min(0), seen.max(0)
         box = float((high - low).max())
-        side = self.margin * box * random.uniform(0.8, 1.35)
-        centre = (low + high) / 2 + random.normal(0, 0.06, 2) * box
+        sides, offset = ROUGH if random.random() < ROUGH_SHARE else NEAR
+        side = self.margin * box * random.uniform(*sides)
+        centre = (low + high) / 2 + random.normal(0, offset, 2) * box
         if not shown:
             side *= random.uniform(0.3, 0.6)
             centre = _away(centre, box, boxes, picture.shape[1], picture.shape[0], random)
