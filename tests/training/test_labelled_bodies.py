@@ -32,11 +32,12 @@ def test_labelled_pictures_become_crops_with_their_points(tmp_path, standing_pos
     assert np.mean([float(item["visibility"].mean()) for item in shown]) > 0.8
 
 
-def test_the_config_of_the_stage_with_rendered_bodies_is_complete():
+@pytest.mark.parametrize("stage", [3, 4])
+def test_the_configs_of_the_stages_with_rendered_bodies_are_complete(stage):
     yaml = pytest.importorskip("yaml")
     from adaat_hf.training.landmarker_trainer import LandmarkerArguments
 
-    text = (ROOT / "scripts" / "configs" / "body_landmarker_3.yaml").read_text()
+    text = (ROOT / "scripts" / "configs" / f"body_landmarker_{stage}.yaml").read_text()
     settings = LandmarkerArguments(**yaml.safe_load(text))
     assert settings.labelled == ["data/rendered_bodies"] and settings.exclude_held_out
 

@@ -47,7 +47,9 @@ class _TorchDetector(Generic[Found]):
     """
 
     layouts: tuple[str, ...]
+    # How often a square is looked at, and the least side of the next one, as a share of it.
     looks: int = 2
+    least_side: float = 0.0
 
     def __init__(self, model: AdaATLandmarker, max_found: int, threshold: float, presence: float) -> None:
         if model.config.layout not in self.layouts:
@@ -93,7 +95,7 @@ class _TorchDetector(Generic[Found]):
         """The tighter squares of all looks but the last, and what that one finds in them."""
         points, seen, scores = self._predict(frames, candidates)
         for _ in range(self.looks - 1):
-            candidates = [self._refined(*item) for item in zip(candidates, points, seen, strict=True)]
+            candidates = [self._refined(*item) for item in zip(candidates, points, strict=True)]
             points, seen, scores = self._predict(frames, candidates)
         results = [
             self._result(place, visible, float(score)) if score >= self.presence else None
@@ -130,18 +132,18 @@ class _TorchDetector(Generic[Found]):
         per_frame = [[c for _, c in candidates if c.frame == n][: 2 * self.max_found] for n in range(len(frames))]
         return [candidate for found in per_frame for candidate in found]
 
-    def _refined(self, candidate: _Candidate, points: np.ndarray, seen: np.ndarray) -> _Candidate:
-        """A tighter, upright square around landmarks (K, 2) found in a first look."""
+    def _refined(self, candidate: _Candidate, points: np.ndarray) -> _Candidate:
+        """A tighter, upright square around the landmarks (K, 2) that a look found, also those that it did not see."""
         angle = self._upright(points)
-        used = points[seen > 0] if (seen > 0).sum() > 2 else points
-        low, high = used.min(0), used.max(0)
+        low, high = points.min(0), points.max(0)
         centre = (low + high) / 2
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        turned = (used - centre) @ turn.T
+        turned = (points - centre) @ turn.T
         low, high = turned.min(0), turned.max(0)
         x, y = centre + turn.T @ ((low + high) / 2)
         side = self.model.config.crop_margin * float((high - low).max())
-        return _Candidate(candidate.frame, float(x), float(y), max(side, 4.0), angle)
+        least = max(self.least_side * candidate.side, 4.0)
+        return _Candidate(candidate.frame, float(x), float(y), max(side, least), angle)
 
     def _predict(self, frames: np.ndarray, candidates: list[_Candidate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Landmarks (N, K, 2) in picture pixels, their visibility (N, K) and presence scores (N,) for squares."""
@@ -196,7 +198,7 @@ class TorchLandmarker(_TorchDetector[FaceLandmarks]):
     def detect_near(self, frames: np.ndarray, last: FaceLandmarks) -> list[FaceLandmarks | None]:
         """Find again, in every frame (N, H, W, 3), uint8, the face that was `last` seen just before the first one, without a search
         of the whole frame; `None` where it is gone or has moved too far for that."""
-        start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points, last.visibility)
+        start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points)
         begun = [replace(start, frame=number) for number in range(len(frames))]
         refined, results = self._examine(frames, begun)
         return [
@@ -223,8 +225,8 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
     """
 
     layouts = (BODY18.name,)
-    # Bodies are framed less surely than faces.
-    looks = 3
+    # Bodies are framed less surely than faces, and one that is mistaken must not shrink to its head.
+    looks, least_side = 3, 0.75
 
     def __init__(
         self, model: AdaATLandmarker, max_bodies: int = 8, threshold: float = 0.15, presence: float = 0.5
