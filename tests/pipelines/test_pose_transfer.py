@@ -286,6 +286,17 @@ def test_an_upside_down_driver_is_noticed(pipe, photo, detector, waving, caplog)
     assert "upside down" not in caplog.text
 
 
+def test_a_driver_whose_key_points_form_no_body_is_noticed(pipe, photo, detector, waving, caplog):
+    wrong = np.stack(waving)
+    wrong[::3, [0, 14, 15, 16, 17], 0] += 110
+    with caplog.at_level(logging.WARNING):
+        pipe(photo, wrong, detector=detector)
+    assert "of the driver's frames the key points do not form a body" in caplog.text
+    caplog.clear()
+    pipe(photo, np.stack(waving), detector=detector)
+    assert "do not form a body" not in caplog.text
+
+
 def test_a_driver_who_shows_another_side_than_the_photograph_is_noticed(pipe, photo, detector, body_model, caplog):
     motion = random_motion(body_model, 4, np.random.default_rng(0), facing=0.1)
     away = motion.pose.clone()

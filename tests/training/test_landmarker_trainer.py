@@ -1,5 +1,7 @@
 """Training the landmarker: losses that know what they measure, and a tiny run that learns and can be resumed."""
 
+from dataclasses import replace
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -10,7 +12,7 @@ from adaat_hf import AdaATLandmarker, BodyKeypoints, FaceLandmarks, TorchBodyDet
 from adaat_hf.models.modeling_landmarker import DetectorOutput, LandmarkerOutput, cell_positions
 from adaat_hf.training.body_scenes import BodyCropDataset, load_body_scenes
 from adaat_hf.training.landmarker_trainer import LandmarkerArguments, LandmarkerTrainer, detector_loss, landmark_loss
-from adaat_hf.training.scenes import load_scenes
+from adaat_hf.training.scenes import encode_jpeg, load_scenes
 
 
 TINY = {
@@ -194,6 +196,40 @@ def test_bodies_are_shown_before_other_walls(body_scenes):
     x, y = scene.bodies[0, [2, 5, 8, 11], :2].mean(0).astype(int)
     assert max(change[y - 3 : y + 3, x - 3 : x + 3].max() for change in changed) <= 2, "the trunk stays"
     assert np.mean([change[:10, :10].mean() for change in changed]) > 20, "the corner is painted over"
+
+
+def test_close_ups_cut_bodies_off(body_scenes):
+    large = np.repeat(np.repeat(body_scenes[0].decode(), 4, 0), 4, 1)
+    bodies = body_scenes[0].bodies * np.float32([4, 4, 1])
+    scene, random = replace(body_scenes[0], picture=encode_jpeg(large), bodies=bodies), np.random.default_rng(0)
+    original, close = scene.decode().astype(int), 0
+    for _ in range(40):
+        picture, shown = scene.shown(random)
+        body, before = shown.bodies[0], scene.bodies[0]
+        if picture.shape == original.shape:
+            assert np.array_equal(body, before)
+            continue
+        close += 1
+        seen = body[:, 2] > 0
+        assert 5 <= seen.sum() < 17 and (body[seen, :2] >= 0).all()
+        assert (body[seen, :2] <= np.array(picture.shape[1::-1]) - 1).all()
+        here, there = body[seen, :2].round().astype(int), before[seen, :2].round().astype(int)
+        differences = picture[here[:, 1], here[:, 0]].astype(int) - original[there[:, 1], there[:, 0]]
+        assert np.median(np.abs(differences)) <= 4, "points stay on the same places of the body"
+    assert 5 <= close <= 25
+
+
+def test_the_detector_shall_find_what_a_square_shows_of_a_body(body_scenes):
+    scene = body_scenes[0]
+    seen = scene.bodies[0, scene.bodies[0, :, 2] > 0, :2]
+    whole = scene.squares(np.eye(2), np.zeros(2), 200)
+    np.testing.assert_allclose(whole, [[*(seen.min(0) + seen.max(0)) / 2, np.ptp(seen, axis=0).max()]], atol=1e-3)
+    hips = scene.bodies[0, [8, 11], 1].mean()
+    ((_, y, side),) = scene.squares(2 * np.eye(2), np.array([0.0, 200 - 2 * hips]), 200)
+    upper = seen[seen[:, 1] < hips]
+    assert y == pytest.approx(200 - 2 * hips + upper[:, 1].min() + upper[:, 1].max(), abs=3)
+    assert side == pytest.approx(2 * np.ptp(upper, axis=0).max(), abs=3)
+    assert scene.squares(np.eye(2), np.array([0.0, -seen[:, 1].max() + 4]), 200) == [], "feet alone are nobody"
 
 
 def test_a_landmarker_can_go_on_from_another(body_scenes, tmp_path):

@@ -113,6 +113,20 @@ class BodyFitter:
         found = self._fit_windows(points, weights, fps, body)
         return hold_missing(replace(found, valid=valid, known=known_joints(visibility)))
 
+    def misfit(self, found: BodyCoefficients, points: Tensor, visibility: Tensor) -> Tensor:
+        """How far key points lie from those of the body that was fitted to them.
+
+        Args:
+            found ([`BodyCoefficients`]): T frames of a body.
+            points (`Tensor` of shape (T, 18, 2)), visibility (`Tensor` of shape (T, 18)): See [`fit`].
+
+        Returns:
+            `Tensor` of shape (T,): mean distance of the visible points in units of the trunk's length; NaN without any.
+        """
+        seen = (visibility > 0).float()
+        apart = (found.project(self.model) - points[..., :2]).norm(dim=-1)
+        return (apart * seen).sum(1) / seen.sum(1) / (found.scale.median() * self._trunk)
+
     def _checked(self, points: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if points.ndim != 3 or points.shape[1] != len(to_body18(self.model.mean)) or points.shape[2] not in (2, 3):
             raise ValueError(f"points have shape {tuple(points.shape)}, expected (T, 18, 2) or (T, 18, 3).")

@@ -34,6 +34,9 @@ OTHER_SIDE = (75.0, 60.0)
 PELVIS_AND_CHEST = [SMPL24_NAMES.index("pelvis"), SMPL24_NAMES.index("spine3")]
 # What is odd about the driver in more than this share of the frames is reported.
 MOSTLY = 0.6
+# So is a share of frames above this in which key points lie further from those of any body, in trunk lengths: where they are right, the
+# mean distance is 0.02.
+SELDOM, LARGEST_MISFIT = 0.08, 0.15
 LARGEST_RATE = 60
 
 logger = logging.getLogger(__name__)
@@ -107,6 +110,7 @@ def read_body_motion(
     except ValueError as error:
         raise NoPersonError(f"The driver cannot be used: {error}") from error
     _warn_if_upside_down(found)
+    _warn_if_no_body(fitter.misfit(found, points, seen))
     return _resampled(DrivingBody(found, Fraction(rate), track.size, sound), own, fps)
 
 
@@ -153,6 +157,16 @@ def _warn_if_upside_down(found: BodyCoefficients) -> None:
     if float((up < -0.5).float().mean()) > MOSTLY:
         logger.warning(
             "The driver is upside down in most frames, and so will be the result: turn the video if it was filmed that way."
+        )
+
+
+def _warn_if_no_body(misfit: Tensor) -> None:
+    wrong = float((misfit > LARGEST_MISFIT).float().mean())
+    if wrong > SELDOM:
+        logger.warning(
+            f"In {wrong:.0%} of the driver's frames the key points do not form a body, so the motion will jump: the detector errs where"
+            " people are cut off by the picture, turned upside down or blurred. Use another part of the video, or another detector (one"
+            " of MediaPipe's or ViTPose)."
         )
 
 

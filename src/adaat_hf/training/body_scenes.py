@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..models.limbs import body_coverage
-from ..processing.body_keypoints import BODY18, BodyDetector
+from ..processing.body_keypoints import BODY18, HIPS, NECK, SHOULDERS, BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
@@ -23,9 +23,15 @@ LABELS = "labels.json"
 NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
+# Points that a close-up or a detector's square must show of a body that shall be found there.
+MIN_SHOWN = 5
 # Sides of crops, in units of the usual one, and how far their centres are off, in units of the body's box: as a second or third look
 # gets them, and, this share of them, as the detector's squares are, which the first look gets.
 NEAR, ROUGH, ROUGH_SHARE = ((0.8, 1.35), 0.06), ((0.7, 2.0), 0.15), 0.4
+# Share of the crops from close-ups, whose border cuts the body off, and the longer side of these in units of the body's box.
+CLOSE_UPS, CLOSE_UP_SIDES = 0.35, (0.3, 0.9)
+# Points around one of which a close-up is taken: nose, neck, shoulders, hips.
+MIDDLE = (0, NECK, *SHOULDERS, *HIPS)
 # Share of the pictures whose surroundings are painted over, and how much wider than the limbs is what stays.
 REPLACED, KEPT_MARGIN = 0.35, 1.4
 
@@ -53,6 +59,24 @@ class BodyScene(Scene):
         cover = body_coverage(points, torch.from_numpy(self.bodies[..., 2]), *extent, KEPT_MARGIN).amax(0)[0]
         weight = cv2.resize(cover.numpy(), (width, height))[..., None]
         return (weight * picture + (1 - weight) * _wall(height, width, random)).astype(np.uint8)
+
+    def shown(self, random: np.random.Generator) -> tuple[np.ndarray, Scene]:
+        """The picture, by chance a close-up of one of the bodies."""
+        picture, bodies = self.varied(random), self.bodies
+        if len(bodies) and random.random() < CLOSE_UPS:
+            picture, bodies = _close_up(picture, bodies, int(random.integers(len(bodies))), random)
+        return picture, replace(self, bodies=bodies)
+
+    def squares(self, linear: np.ndarray, shift: np.ndarray, size: int) -> list[tuple[float, float, float]]:
+        """See [`Scene.squares`]; of a body that the square cuts off, what it shows."""
+        found = []
+        for body in self.bodies:
+            points = body[:, :2] @ linear.T + shift
+            shown = points[(body[:, 2] > 0) & (points >= 0).all(1) & (points < size).all(1)]
+            if len(shown) >= MIN_SHOWN:
+                low, high = shown.min(0), shown.max(0)
+                found.append((*((low + high) / 2).tolist(), float((high - low).max())))
+        return found
 
 
 def _wall(height: int, width: int, random: np.random.Generator) -> np.ndarray:
@@ -152,7 +176,10 @@ class BodyCropDataset(Dataset):
         self, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """A turned square around a body, or beside all bodies; and the body's points in it."""
-        picture, body, boxes = scene.varied(random), scene.bodies[index].copy(), scene.boxes
+        picture, bodies, boxes = scene.varied(random), scene.bodies, scene.boxes
+        if shown and random.random() < CLOSE_UPS:
+            picture, bodies = _close_up(picture, bodies, index, random)
+        body = bodies[index].copy()
         if random.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             body = np.c_[BODY18.flip(body[:, :2], picture.shape[1]), body[list(BODY18.mirror), 2]]
@@ -176,6 +203,27 @@ class BodyCropDataset(Dataset):
             picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / zoom)
         crop = cv2.warpAffine(picture, np.c_[linear, shift], (self.size, self.size), borderMode=mode)
         return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]]
+
+
+def _close_up(
+    picture: np.ndarray, bodies: np.ndarray, index: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A window of a picture (H, W, 3) that cuts a body off, and all bodies (N, 18, 3) in it; unchanged where it would show too little."""
+    body = bodies[index]
+    seen = body[body[:, 2] > 0, :2]
+    around = [point for point in MIDDLE if body[point, 2] > 0]
+    if not around:
+        return picture, bodies
+    box = float((seen.max(0) - seen.min(0)).max())
+    extent = box * random.uniform(*CLOSE_UP_SIDES) * np.array([1, random.uniform(0.6, 1.0)])[random.permutation(2)]
+    centre = body[int(random.choice(around)), :2] + random.normal(0, 0.1, 2) * box
+    low = np.maximum(centre - extent / 2, 0).astype(int)
+    high = np.minimum(centre + extent / 2, picture.shape[1::-1]).astype(int)
+    inside = (bodies[..., 2] > 0) & (bodies[..., :2] >= low).all(-1) & (bodies[..., :2] <= high - 1).all(-1)
+    size = np.ptp(body[inside[index], :2], axis=0).max() if inside[index].sum() >= MIN_SHOWN else 0
+    if size < MIN_SIZE:
+        return picture, bodies
+    return picture[low[1] : high[1], low[0] : high[0]], np.concatenate([bodies[..., :2] - low, inside[..., None]], -1)
 
 
 def _away(

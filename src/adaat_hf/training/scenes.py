@@ -47,6 +47,25 @@ class Scene:
         """The picture as it is shown in training, by chance with other surroundings where they can be told apart."""
         return self.decode()
 
+    def shown(self, random: np.random.Generator) -> tuple[np.ndarray, "Scene"]:
+        """The picture, or a part of it, as it is shown to the detector, and what is in it."""
+        return self.varied(random), self
+
+    def squares(self, linear: np.ndarray, shift: np.ndarray, size: int) -> list[tuple[float, float, float]]:
+        """Centre x, y and side of what the detector shall find in a square of `size` pixels.
+
+        Args:
+            linear (`np.ndarray` of shape (2, 2)), shift (`np.ndarray` of shape (2,)): From the picture's pixels to the square's, a
+                turn, one zoom and a shift.
+        """
+        zoom = float(np.sqrt(np.linalg.det(linear)))
+        found = []
+        for left, top, right, bottom in self.boxes:
+            x, y = linear @ [(left + right) / 2, (top + bottom) / 2] + shift
+            if 0 <= x < size and 0 <= y < size:
+                found.append((float(x), float(y), float(zoom * max(right - left, bottom - top))))
+        return found
+
 
 def load_scenes(
     folders: Iterable[str], teacher: FaceLandmarker, cache: Path, frames_per_video: int = 3
@@ -146,12 +165,11 @@ class SceneDataset(Dataset):
     def _background(self, random: np.random.Generator) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
         if self.clips and random.random() < 0.25:
             clip = self.clips[int(random.integers(len(self.clips)))]
-            frame, points = random_frame(clip, random)
-            picture, boxes = frame, np.array([[*points.min(0), *points.max(0)]], np.float32)
+            picture, points = random_frame(clip, random)
+            scene = Scene(b"", np.array([[*points.min(0), *points.max(0)]], np.float32))
             zoom = self.size / picture.shape[0] * random.uniform(0.3, 1.4)
         else:
-            scene = self.scenes[int(random.integers(len(self.scenes)))]
-            picture, boxes = scene.varied(random), scene.boxes
+            picture, scene = self.scenes[int(random.integers(len(self.scenes)))].shown(random)
             zoom = self.size / max(picture.shape[:2]) * np.exp(random.uniform(-0.2, 0.9))
         angle = np.deg2rad(random.normal(0, 12))
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -160,12 +178,7 @@ class SceneDataset(Dataset):
         shift = self.size / 2 - linear @ middle + random.uniform(-free, free)
         fill = tuple(int(v) for v in random.integers(0, 255, 3))
         moved = cv2.warpAffine(picture, np.c_[linear, shift], (self.size, self.size), borderValue=fill)
-        kept = []
-        for left, top, right, bottom in boxes:
-            x, y = linear @ [(left + right) / 2, (top + bottom) / 2] + shift
-            if 0 <= x < self.size and 0 <= y < self.size:
-                kept.append((float(x), float(y), float(zoom * max(right - left, bottom - top))))
-        return moved, kept
+        return moved, scene.squares(linear, shift, self.size)
 
     def _lay_in(
         self, picture: np.ndarray, boxes: list[tuple[float, float, float]], random: np.random.Generator
