@@ -24,7 +24,7 @@ from adaat_hf import (
 from adaat_hf.control.body_fitting import BodyFitSettings, BodyFitter
 from adaat_hf.control.body_retargeting import stature
 from adaat_hf.evaluation.body_motion import random_motion
-from adaat_hf.pipelines.driving_bodies import warn_if_seen_from_another_side
+from adaat_hf.pipelines.body_warnings import warn_if_seen_from_another_side
 from adaat_hf.processing.person_crop import PersonBox
 from adaat_hf.processing.person_paste import PersonCanvas
 
@@ -286,7 +286,7 @@ def test_an_upside_down_driver_is_noticed(pipe, photo, detector, waving, caplog)
     assert "upside down" not in caplog.text
 
 
-def test_a_driver_whose_key_points_form_no_body_is_noticed(pipe, photo, detector, waving, caplog):
+def test_key_points_that_form_no_body_are_noticed(pipe, photo, detector, waving, caplog):
     wrong = np.stack(waving)
     wrong[::3, [0, 14, 15, 16, 17], 0] += 110
     with caplog.at_level(logging.WARNING):
@@ -295,6 +295,9 @@ def test_a_driver_whose_key_points_form_no_body_is_noticed(pipe, photo, detector
     caplog.clear()
     pipe(photo, np.stack(waving), detector=detector)
     assert "do not form a body" not in caplog.text
+    bodies = KnownPersons({0: [wrong[0]]})
+    pipe(photo, np.stack(waving[:1]), detector=bodies)
+    assert "The key points in source picture 1 of 1 do not form a body" in caplog.text
 
 
 def test_a_driver_who_shows_another_side_than_the_photograph_is_noticed(pipe, photo, detector, body_model, caplog):

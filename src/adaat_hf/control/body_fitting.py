@@ -125,7 +125,7 @@ class BodyFitter:
         """
         seen = (visibility > 0).float()
         apart = (found.project(self.model) - points[..., :2]).norm(dim=-1)
-        return (apart * seen).sum(1) / seen.sum(1) / (found.scale.median() * self._trunk)
+        return (apart * seen).sum(1) / seen.sum(1) / (found.scale * self._trunk)
 
     def _checked(self, points: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if points.ndim != 3 or points.shape[1] != len(to_body18(self.model.mean)) or points.shape[2] not in (2, 3):

@@ -1,6 +1,5 @@
 """The motion of a body to follow, from whatever a user has: video, pictures, key-point file, SMPL sequence, template."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,36 +9,23 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import torch
-from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
 from ..control.body_fitting import BodyFitter
-from ..control.body_joints import SMPL24_NAMES
-from ..control.body_model import world_rotations
 from ..control.body_template import BodyMotionTemplate
-from ..control.rotation import rotation_matrix
 from ..control.smpl_files import SMPLMotion, is_smpl_motion, read_smpl_motion
 from ..processing.body_keypoints import LAYOUT_BY_COUNT, BodyDetector
 from ..processing.body_tracking import BodyTrack, track_body
 from ..processing.pose_files import POSE_SUFFIXES
 from ..processing.pose_sequences import is_pose_folder, poses_to_track, read_pose_sequence
 from ..video import DEFAULT_FPS
+from .body_warnings import warn_if_no_body_drives, warn_if_upside_down
 from .driving import TEMPLATE_SUFFIX, counted, open_frames
 from .persons import NoPersonError
 
 
 BodyDrivingInput = str | Path | BodyMotionTemplate | SMPLMotion | np.ndarray | Sequence[PIL.Image.Image | np.ndarray]
-# Bodies whose pelvises or chests look in directions that differ by more than these degrees show one another's hidden side.
-OTHER_SIDE = (75.0, 60.0)
-PELVIS_AND_CHEST = [SMPL24_NAMES.index("pelvis"), SMPL24_NAMES.index("spine3")]
-# What is odd about the driver in more than this share of the frames is reported.
-MOSTLY = 0.6
-# So is a share of frames above this in which key points lie further from those of any body, in trunk lengths: where they are right, the
-# mean distance is 0.02.
-SELDOM, LARGEST_MISFIT = 0.08, 0.15
 LARGEST_RATE = 60
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,8 +95,8 @@ def read_body_motion(
         found = fitter.fit(points, seen, float(own or rate))
     except ValueError as error:
         raise NoPersonError(f"The driver cannot be used: {error}") from error
-    _warn_if_upside_down(found)
-    _warn_if_no_body(fitter.misfit(found, points, seen))
+    warn_if_upside_down(found)
+    warn_if_no_body_drives(fitter.misfit(found, points, seen))
     return _resampled(DrivingBody(found, Fraction(rate), track.size, sound), own, fps)
 
 
@@ -152,41 +138,4 @@ def _resampled(motion: DrivingBody, own: float | None, fps: Fraction | float | N
     return DrivingBody(motion.coefficients.frames(index), wanted, motion.size, motion.sound_from)
 
 
-def _warn_if_upside_down(found: BodyCoefficients) -> None:
-    up = rotation_matrix(found.pose[found.valid][:, 0])[:, 1, 1]
-    if float((up < -0.5).float().mean()) > MOSTLY:
-        logger.warning(
-            "The driver is upside down in most frames, and so will be the result: turn the video if it was filmed that way."
-        )
-
-
-def _warn_if_no_body(misfit: Tensor) -> None:
-    wrong = float((misfit > LARGEST_MISFIT).float().mean())
-    if wrong > SELDOM:
-        logger.warning(
-            f"In {wrong:.0%} of the driver's frames the key points do not form a body, so the motion will jump: the detector errs where"
-            " people are cut off by the picture, turned upside down or blurred. Use another part of the video, or another detector (one"
-            " of MediaPipe's or ViTPose)."
-        )
-
-
-def warn_if_seen_from_another_side(sources: BodyCoefficients, driving: BodyCoefficients) -> None:
-    """Log a warning if most driving frames show a side of the body that none of the photographs (a frame each) shows, as of somebody
-    who is turned away or bent over."""
-    here, there = _fronts(sources), _fronts(driving.frames(driving.valid))
-    apart = torch.rad2deg(torch.arccos((there[:, None] * here).sum(-1).clamp(-1, 1)))
-    hidden = (apart > apart.new_tensor(OTHER_SIDE)).any(-1).all(1)
-    if float(hidden.float().mean()) > MOSTLY:
-        degrees = float(apart.amax(-1).amin(1).median())
-        logger.warning(
-            f"Most of the driver's frames show the body from another side than the photograph does ({degrees:.0f} degrees"
-            " apart), and what it does not show cannot be painted: use, or add, a photograph from the driver's side."
-        )
-
-
-def _fronts(body: BodyCoefficients) -> Tensor:
-    """Directions (T, 2, 3) in which pelvis and chest look."""
-    return world_rotations(rotation_matrix(body.pose))[:, PELVIS_AND_CHEST, :, 2]
-
-
-__all__ = ["BodyDrivingInput", "DrivingBody", "read_body_motion", "warn_if_seen_from_another_side"]
+__all__ = ["BodyDrivingInput", "DrivingBody", "read_body_motion"]

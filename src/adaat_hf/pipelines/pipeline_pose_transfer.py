@@ -22,9 +22,10 @@ from ..processing.body_keypoints import BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import ImageInput, as_images
 from ..processing.person_paste import PersonCanvas
+from .body_warnings import warn_if_no_body_is_shown, warn_if_seen_from_another_side
 from .collecting import FrameTarget, collect_frames
 from .cut_off import continue_all
-from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion, warn_if_seen_from_another_side
+from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion
 from .frame_policy import FRAME_POLICIES, FramePolicy, refuse_missing
 from .joint_places import settle_joints
 from .moving_person import MovingPerson
@@ -299,7 +300,7 @@ class PoseTransferPipeline(PersonPipeline):
 
 
 def fit_sources(fitter: BodyFitter, people: list[SourcePerson]) -> BodyCoefficients:
-    """The body in every photograph, its proportions from all of them.
+    """The body in every photograph, its proportions from all of them; those that seem to show none are reported.
 
     Raises:
         NoPersonError: if they show too little of the person.
@@ -307,9 +308,11 @@ def fit_sources(fitter: BodyFitter, people: list[SourcePerson]) -> BodyCoefficie
     points = torch.from_numpy(np.stack([person.pose.points for person in people]))
     seen = torch.from_numpy(np.stack([person.pose.visibility for person in people]))
     try:
-        return fitter.fit(points, seen, fps=None)
+        found = fitter.fit(points, seen, fps=None)
     except ValueError as error:
         raise NoPersonError(f"The source picture shows too little of a person: {error}") from error
+    warn_if_no_body_is_shown(fitter.misfit(found, points, seen))
+    return found
 
 
 __all__ = ["PoseTransferPipeline"]
