@@ -35,6 +35,7 @@ import torch
 from tqdm.auto import tqdm
 
 from adaat_hf import BodyFitter, PoseTransferPipeline, VideoReader, retarget_body
+from adaat_hf.control.body_joints import to_body18
 from adaat_hf.control.body_model import load_body_model
 from adaat_hf.devices import best_device
 from adaat_hf.evaluation.backbones import lpips_metric
@@ -54,7 +55,7 @@ from adaat_hf.pipelines.moving_person import MovingPerson
 from adaat_hf.pipelines.persons import SourcePerson
 from adaat_hf.pipelines.pipeline_pose_transfer import fit_sources
 from adaat_hf.processing.backends import open_body_detector
-from adaat_hf.processing.body_keypoints import HIPS
+from adaat_hf.processing.body_keypoints import HIPS, SHOULDERS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
 from adaat_hf.processing.pose_files import BodyPose
 from adaat_hf.training.packs import to_tensor
@@ -162,7 +163,10 @@ def follow(args: argparse.Namespace) -> dict[str, float]:
         track = track_body(reader, detector)
         points, seen = torch.from_numpy(track.points), torch.from_numpy(track.visibility)
         motion = fitter.fit(points, seen, float(reader.fps))
-        scores[file.stem] = float(fitter.misfit(motion, points, seen).nanmean())
+        body = to_body18(motion.points(fitter.model))
+        trunk = (body[:, SHOULDERS].mean(1) - body[:, HIPS].mean(1)).norm(dim=-1).median() * motion.scale.median()
+        apart = (motion.project(fitter.model) - points).norm(dim=-1)[seen > 0] / trunk
+        scores[file.stem] = float(apart.mean())
     return scores
 
 

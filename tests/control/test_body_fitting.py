@@ -65,6 +65,25 @@ def test_a_joint_that_is_hidden_for_a_while_moves_on_smoothly(body_model, body_f
     assert steps.max() < 40
 
 
+def test_frames_in_which_the_detector_was_mistaken_are_bridged(body_model, body_fitter):
+    """Twice it takes the head for the whole body, of which it is quite sure."""
+    rng = np.random.default_rng(4)
+    truth = random_motion(body_model, FRAMES, rng)
+    points, seen = observed(body_model, truth, rng, missing=0, outliers=0)
+    wrong = [12, 13, 14, 30, 31]
+    head = points[wrong][:, [0, 14, 15, 16, 17]].mean(1, keepdim=True)
+    points[wrong] = head + 0.3 * torch.from_numpy(rng.permuted(points[wrong] - head, axis=1)).float()
+    found = body_fitter.fit(points, seen)
+    trusting = BodyFitter(body_model, replace(body_fitter.settings, mistaken=0.0)).fit(points, seen)
+    apart = [
+        (body.project(body_model) - truth.project(body_model)).norm(dim=-1)[wrong].mean() for body in (found, trusting)
+    ]
+    assert apart[0] < 0.6 * apart[1], apart
+    assert found.valid.all()
+    misfit = body_fitter.misfit(found, points, seen)
+    assert (misfit > body_fitter.settings.misfit).nonzero().flatten().tolist() == wrong
+
+
 def test_somebody_fast_is_followed(body_model, body_fitter):
     """Motions of up to 3 Hz: kicks and turns, which count as unlikely."""
     rng = np.random.default_rng(22)

@@ -26,6 +26,9 @@ class BodyFitSettings:
         turn (`float`): Expected speed of a joint's rotation, in radians per second.
         sudden (`float`): Motion, in units of what is expected, from which on its cost grows linearly, so that kicks and leaps
             are followed.
+        misfit (`float`): Median distance of a frame's key points from those of the fitted body, in units of the trunk's length, from
+            which they are a mistake of the detector's: the pose is then made from the frames around it.
+        mistaken (`float`): Largest share of such frames; if there are more, they are kept.
         zoom (`float`): Expected change of the camera's scale, as a share of it per second.
         starts (`int`): Directions of the body from which every frame is fitted first.
         start_steps, steps (`int`): Steps of the optimiser from each start, and for the clip as a whole.
@@ -40,6 +43,8 @@ class BodyFitSettings:
     acceleration: float = 30.0
     turn: float = 6.0
     sudden: float = 0.5
+    misfit: float = 0.1
+    mistaken: float = 0.4
     zoom: float = 0.3
     starts: int = 8
     start_steps: int = 60
@@ -108,9 +113,10 @@ class BodyFitter:
             ValueError: if shapes are wrong, a visible coordinate is not finite, or no frame shows a person.
         """
         points, weights, valid = self._checked(points, visibility)
-        if body is None:
-            body = self._fit_shape(points[valid], weights[valid])
-        found = self._fit_windows(points, weights, fps, body)
+        found = self._fit_clip(points, weights, fps, body)
+        wrong = self.misfit(found, points, weights) > self.settings.misfit
+        if fps is not None and 0 < float(wrong.float().mean()) <= self.settings.mistaken:
+            found = self._fit_clip(points, weights * ~wrong[:, None], fps, body)
         return hold_missing(replace(found, valid=valid, known=known_joints(visibility)))
 
     def misfit(self, found: BodyCoefficients, points: Tensor, visibility: Tensor) -> Tensor:
@@ -121,11 +127,10 @@ class BodyFitter:
             points (`Tensor` of shape (T, 18, 2)), visibility (`Tensor` of shape (T, 18)): See [`fit`].
 
         Returns:
-            `Tensor` of shape (T,): mean distance of the visible points in units of the trunk's length; NaN without any.
+            `Tensor` of shape (T,): median distance of the visible points in units of the trunk's length; NaN without any.
         """
-        seen = (visibility > 0).float()
-        apart = (found.project(self.model) - points[..., :2]).norm(dim=-1)
-        return (apart * seen).sum(1) / seen.sum(1) / (found.scale * self._trunk)
+        apart = (found.project(self.model) - points[..., :2]).norm(dim=-1) / (found.scale * self._trunk)[:, None]
+        return torch.where(visibility > 0, apart, torch.nan).nanmedian(1).values
 
     def _checked(self, points: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if points.ndim != 3 or points.shape[1] != len(to_body18(self.model.mean)) or points.shape[2] not in (2, 3):
@@ -142,6 +147,14 @@ class BodyFitter:
             )
         weights = weights * valid[:, None]
         return torch.where(weights[..., None] > 0, points.float(), 0), weights, valid
+
+    def _fit_clip(
+        self, points: Tensor, weights: Tensor, fps: float | None, body: BodyCoefficients | None
+    ) -> BodyCoefficients:
+        if body is None:
+            seen = weights.any(1)
+            body = self._fit_shape(points[seen], weights[seen])
+        return self._fit_windows(points, weights, fps, body)
 
     def _fit_shape(self, points: Tensor, weights: Tensor) -> BodyCoefficients:
         """Shape and bones from frames that are spread over the clip, the ones with the most points."""

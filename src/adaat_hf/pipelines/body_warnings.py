@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
+from ..control.body_fitting import BodyFitSettings
 from ..control.body_joints import SMPL24_NAMES
 from ..control.body_model import world_rotations
 from ..control.rotation import rotation_matrix
@@ -16,9 +17,9 @@ OTHER_SIDE = (75.0, 60.0)
 PELVIS_AND_CHEST = [SMPL24_NAMES.index("pelvis"), SMPL24_NAMES.index("spine3")]
 # What is odd about the driver in more than this share of the frames is reported.
 MOSTLY = 0.6
-# Key points further than this from those of any body, in trunk lengths, were not found right: most lie within 0.02. A few such frames
-# of a driver are bridged.
-LARGEST_MISFIT, SELDOM = 0.15, 0.08
+# Key points further than this from those of the fitted body, in trunk lengths, were not found right: most lie within 0.02. So few
+# frames with such points are bridged without a word.
+LARGEST_MISFIT, SELDOM = BodyFitSettings.misfit, 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def warn_if_no_body_drives(misfit: Tensor) -> None:
     wrong = float((misfit > LARGEST_MISFIT).float().mean())
     if wrong > SELDOM:
         logger.warning(
-            f"In {wrong:.0%} of the driver's frames the key points do not form a body, so the motion will jump: detectors err where"
+            f"In {wrong:.0%} of the driver's frames the key points do not form a body, so what moves there is a guess: detectors err where"
             " people are cut off by the picture, upside down or blurred. Use another part of the video, or another detector."
         )
 
