@@ -84,6 +84,17 @@ def test_frames_in_which_the_detector_was_mistaken_are_bridged(body_model, body_
     assert (misfit > body_fitter.settings.misfit).nonzero().flatten().tolist() == wrong
 
 
+def test_nobody_shrinks_within_a_moment(body_model, body_fitter):
+    """At the end of the clip the detector finds a smaller body, which could be one."""
+    truth = random_motion(body_model, FRAMES, np.random.default_rng(5), fps=50.0)
+    truth = replace(truth, scale=truth.scale.median().expand(FRAMES))
+    points = truth.project(body_model)
+    middle = points[-8:].mean(1, keepdim=True)
+    points[-8:] = middle + 0.55 * (points[-8:] - middle)
+    scale = body_fitter.fit(points, torch.ones(FRAMES, 18)).scale
+    assert 0.9 < scale[-8:].min() / scale.median() and scale.max() / scale.median() < 1.1
+
+
 def test_somebody_fast_is_followed(body_model, body_fitter):
     """Motions of up to 3 Hz: kicks and turns, which count as unlikely."""
     rng = np.random.default_rng(22)

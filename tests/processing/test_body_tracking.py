@@ -1,8 +1,10 @@
 """One person is followed through a clip, whoever else is there, and after a while out of sight."""
 
 import numpy as np
+import pytest
 
 from adaat_hf import BodyKeypoints
+from adaat_hf.processing.backends import open_body_detector
 from adaat_hf.processing.body_tracking import BodyTracker, track_body
 
 
@@ -54,3 +56,29 @@ def test_tracking_begins_when_the_wanted_person_appears():
     assert tracker.choose([body(0)]) is None
     assert tracker.choose([]) is None
     assert tracker.choose([body(0), body(300, 70)]).points[:, 0].min() > 290
+
+
+@pytest.fixture(scope="module")
+def astronauts_steps(astronaut):
+    """A portrait, cut off at the chest, that moves to the right; then she jumps to the left."""
+    portrait = astronaut[:, :400]
+    return [np.roll(portrait, step, axis=1) for step in (*range(0, 51, 3), *[-150] * 3)]
+
+
+def test_the_bundled_detector_follows_without_searching(astronauts_steps):
+    detector = open_body_detector("bundled/person")
+    searched = []
+
+    class Counting:
+        detect_near = staticmethod(detector.detect_near)
+
+        def detect(self, frames):
+            searched.append(len(frames))
+            return detector.detect(frames)
+
+    found = track_body(astronauts_steps, Counting())
+    assert found.found.all()
+    assert sum(searched) <= 1 + 3, "the first frame, and where she jumped"
+    shoulders = found.points[:, [2, 5], 0].mean(1)
+    np.testing.assert_allclose(np.diff(shoulders[:17]), 3, atol=5)
+    assert shoulders[-1] - shoulders[16] == pytest.approx(-200, abs=15)

@@ -28,6 +28,7 @@ class BodyFitSettings:
             are followed.
         misfit (`float`): Median distance of a frame's key points from those of the fitted body, in units of the trunk's length, from
             which they are a mistake of the detector's: the pose is then made from the frames around it.
+        sudden_size (`float`): Factor between a frame's scale and the median within a second of it from which the same holds.
         mistaken (`float`): Largest share of such frames; if there are more, they are kept.
         zoom (`float`): Expected change of the camera's scale, as a share of it per second.
         starts (`int`): Directions of the body from which every frame is fitted first.
@@ -44,6 +45,7 @@ class BodyFitSettings:
     turn: float = 6.0
     sudden: float = 0.5
     misfit: float = 0.1
+    sudden_size: float = 1.3
     mistaken: float = 0.4
     zoom: float = 0.3
     starts: int = 8
@@ -114,9 +116,11 @@ class BodyFitter:
         """
         points, weights, valid = self._checked(points, visibility)
         found = self._fit_clip(points, weights, fps, body)
-        wrong = self.misfit(found, points, weights) > self.settings.misfit
-        if fps is not None and 0 < float(wrong.float().mean()) <= self.settings.mistaken:
-            found = self._fit_clip(points, weights * ~wrong[:, None], fps, body)
+        if fps is not None:
+            wrong = self.misfit(found, points, weights) > self.settings.misfit
+            wrong |= _sudden_sizes(found.scale, fps) > self.settings.sudden_size
+            if 0 < float(wrong.float().mean()) <= self.settings.mistaken:
+                found = self._fit_clip(points, weights * ~wrong[:, None], fps, body)
         return hold_missing(replace(found, valid=valid, known=known_joints(visibility)))
 
     def misfit(self, found: BodyCoefficients, points: Tensor, visibility: Tensor) -> Tensor:
@@ -334,6 +338,13 @@ class BodyFitter:
         root = rotation_vector(state.turn @ local[:, 0])
         pose = torch.cat([root[:, None], state.pose[:, 1:]], 1)
         return BodyCoefficients.complete(state.shape, state.bones.exp(), pose, state.scale.exp(), state.translation)
+
+
+def _sudden_sizes(scale: Tensor, fps: float) -> Tensor:
+    """By which factor each of the scales (T,) is larger or smaller than the median within a second before and after."""
+    near = max(1, round(fps))
+    around = torch.nn.functional.pad(scale.log(), (near, near), value=torch.nan).unfold(0, 2 * near + 1, 1)
+    return (scale.log() - around.nanmedian(-1).values).abs().exp()
 
 
 def _pseudo_huber(squared: Tensor, bound: float) -> Tensor:

@@ -21,8 +21,8 @@ Found = TypeVar("Found", bound=Landmarks)
 MAX_TILT = np.deg2rad(50.0)
 # A body of which less is seen is left out.
 MIN_POINTS = 5
-# A face that moved further than this since it was last seen, in units of its square's side, is looked for in the whole frame.
-LARGEST_MOVE = 0.1
+# How often the square is looked at in which something was seen just before.
+NEAR_LOOKS = 2
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class _TorchDetector(Generic[Found]):
     # How often a square is looked at, and the least side of the next one, as a share of it.
     looks: int = 2
     least_side: float = 0.0
+    # What moved further than this since it was last seen, in units of its square's side, is looked for in the whole frame.
+    largest_move: float = 0.1
 
     def __init__(self, model: AdaATLandmarker, max_found: int, threshold: float, presence: float) -> None:
         if model.config.layout not in self.layouts:
@@ -80,21 +82,33 @@ class _TorchDetector(Generic[Found]):
                 return faces
             size *= 2
 
+    @torch.no_grad()
+    def detect_near(self, frames: np.ndarray, last: Found) -> list[Found | None]:
+        """Find again, in every frame (N, H, W, 3), uint8, the face or body that was `last` seen just before the first one, without a
+        search of the whole frame; `None` where it is gone or has moved too far for that."""
+        start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points)
+        begun = [replace(start, frame=number) for number in range(len(frames))]
+        refined, results = self._examine(frames, begun, NEAR_LOOKS)
+        return [
+            result if np.hypot(place.x - start.x, place.y - start.y) < self.largest_move * start.side else None
+            for place, result in zip(refined, results, strict=True)
+        ]
+
     def _search(self, frames: np.ndarray, size: int) -> list[list[Found]]:
         candidates = self._candidates(frames, size)
         found: list[list[Found]] = [[] for _ in frames]
         if candidates:
-            for place, result in zip(*self._examine(frames, candidates), strict=True):
+            for place, result in zip(*self._examine(frames, candidates, self.looks), strict=True):
                 if result is not None:
                     found[place.frame].append(result)
         return [self._distinct(items) for items in found]
 
     def _examine(
-        self, frames: np.ndarray, candidates: list[_Candidate]
+        self, frames: np.ndarray, candidates: list[_Candidate], looks: int
     ) -> tuple[list[_Candidate], list[Found | None]]:
         """The tighter squares of all looks but the last, and what that one finds in them."""
         points, seen, scores = self._predict(frames, candidates)
-        for _ in range(self.looks - 1):
+        for _ in range(looks - 1):
             candidates = [self._refined(*item) for item in zip(candidates, points, strict=True)]
             points, seen, scores = self._predict(frames, candidates)
         results = [
@@ -194,18 +208,6 @@ class TorchLandmarker(_TorchDetector[FaceLandmarks]):
     ) -> None:
         super().__init__(model, max_faces, threshold, presence)
 
-    @torch.no_grad()
-    def detect_near(self, frames: np.ndarray, last: FaceLandmarks) -> list[FaceLandmarks | None]:
-        """Find again, in every frame (N, H, W, 3), uint8, the face that was `last` seen just before the first one, without a search
-        of the whole frame; `None` where it is gone or has moved too far for that."""
-        start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points)
-        begun = [replace(start, frame=number) for number in range(len(frames))]
-        refined, results = self._examine(frames, begun)
-        return [
-            result if np.hypot(place.x - start.x, place.y - start.y) < LARGEST_MOVE * start.side else None
-            for place, result in zip(refined, results, strict=True)
-        ]
-
     def _upright(self, points: np.ndarray) -> float:
         eyes = points[42:48].mean(0) - points[36:42].mean(0)
         return float(np.arctan2(eyes[1], eyes[0]))
@@ -227,6 +229,8 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
     layouts = (BODY18.name,)
     # Bodies are framed less surely than faces, and one that is mistaken must not shrink to its head.
     looks, least_side = 3, 0.75
+    # Arms and legs that are thrown out move the middle of what is seen.
+    largest_move = 0.25
 
     def __init__(
         self, model: AdaATLandmarker, max_bodies: int = 8, threshold: float = 0.15, presence: float = 0.5
