@@ -50,6 +50,8 @@ class _TorchDetector(Generic[Found]):
     # How often a square is looked at, and the least side of the next one, as a share of it.
     looks: int = 2
     least_side: float = 0.0
+    # Where the largest one's score is less, it is also looked for at twice the resolution.
+    sure: float = 0.0
     # What moved further than this since it was last seen, in units of its square's side, is looked for in the whole frame.
     largest_move: float = 0.1
 
@@ -70,17 +72,18 @@ class _TorchDetector(Generic[Found]):
     @torch.no_grad()
     def detect(self, frames: np.ndarray) -> list[list[Found]]:
         """Detect in every frame (N, H, W, 3), uint8; see the protocols [`FaceLandmarker`] and [`BodyDetector`]."""
-        faces: list[list[Found]] = [[] for _ in frames]
-        longest = max(frames.shape[1:3])
+        found: list[list[Found]] = [[] for _ in frames]
         size = self.model.config.detector_size
-        # Small faces show up only at higher resolution, which is searched where nothing was found.
-        while True:
-            missing = [number for number, found in enumerate(faces) if not found]
-            for number, found in zip(missing, self._search(frames[missing], size), strict=True):
-                faces[number] = found
-            if all(faces) or size >= longest or size >= 4 * self.model.config.detector_size:
-                return faces
-            size *= 2
+        # Small ones show up only at higher resolution, which is searched where nothing was found, or nothing that is sure.
+        for enlarged in (1, 2, 4):
+            if enlarged > 1 and enlarged / 2 * size >= max(frames.shape[1:3]):
+                break
+            sure = self.sure if enlarged == 2 else 0.0
+            again = [number for number, items in enumerate(found) if not items or items[0].score < sure]
+            seen = self._search(frames[again], enlarged * size) if again else []
+            for number, more in zip(again, seen, strict=True):
+                found[number] = self._distinct(found[number] + more)
+        return found
 
     @torch.no_grad()
     def detect_near(self, frames: np.ndarray, last: Found) -> list[Found | None]:
@@ -229,6 +232,7 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
     layouts = (BODY18.name,)
     # Bodies are framed less surely than faces, and one that is mistaken must not shrink to its head.
     looks, least_side = 3, 0.75
+    sure = 0.98
     # Arms and legs that are thrown out move the middle of what is seen.
     largest_move = 0.25
 
