@@ -16,6 +16,7 @@ from ..models.limbs import body_coverage
 from ..processing.body_keypoints import BODY18, HIPS, NECK, SHOULDERS, BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
+from ..processing.landmarks_torch import MIN_POINTS as MIN_SHOWN
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
 
@@ -23,8 +24,6 @@ LABELS = "labels.json"
 NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
-# Points that a close-up or a detector's square must show of a body that shall be found there.
-MIN_SHOWN = 5
 # Sides of crops, in units of the usual one, and how far their centres are off, in units of the body's box: as a second or third look
 # gets them, and, this share of them, as the detector's squares are, which the first look gets.
 NEAR, ROUGH, ROUGH_SHARE = ((0.8, 1.35), 0.06), ((0.7, 2.0), 0.15), 0.4
