@@ -4,13 +4,15 @@
 # ///
 """Judge whose proportions moved persons have in the painted frames, where the truth is known: bodies of `anny` are rendered.
 
-Every pair has a source and a driver, those two of forty random bodies whose shins and arms differ most (where hips are, detectors
-can only guess), and the motion of a held-out clip. Rendered, before an even wall, are photographs of the source, the driver's clip,
+Every pair has a source and a driver, in random order those two of forty random bodies whose shins and arms differ most (where hips
+are, detectors can only guess), and the motion of a held-out clip. Rendered, before an even wall, are photographs of the source, the driver's clip,
 and the truth: the source in that motion. The pipeline gets photographs and clip, as a user has them. Detectors see people
 dressed; what is painted wears coloured rings, by whose distances limbs are measured in the painted frames: a detector's own idea of
 a body would level the differences.
-`limb error` compares limb lengths in units of the trunk with the truth's, for our retargeting and for the driver's own key points.
-`true key points` is painted from the truth's, as the detector finds them: what measure and painting err by themselves.
+`limb error` compares limb lengths in units of the trunk with the truth's, for our retargeting and for the driver's own key points:
+"painted", by the rings, and "asked", which is how long the photographed limbs get by the key points that the painter is given.
+`true key points` are the truth's, as the detector finds them: what detector, measure and painting err by themselves. With
+`--key-points-only` nothing is painted, which takes a fifth of the time.
 
     python scripts/evaluate_proportions.py --clips motion/ --people scripts/configs/clip_people.yaml \\
         --detector mediapipe:pose_landmarker_full.task --json runs/proportions.json
@@ -26,20 +28,21 @@ import numpy as np
 import torch
 from evaluate_pose import open_clips, paint, read_frames
 from render_bodies import SIDE, BodyMaker, Shot, dress, render
-from ringed_limbs import limb_changes, ring_limbs
+from ringed_limbs import LONGEST, SHOWN, limb_changes, ring_limbs
 from tqdm.auto import tqdm
 
-from adaat_hf import BodyFitter
-from adaat_hf.control.body_joints import LIMB_BONES
+from adaat_hf import BodyFitter, retarget_body
+from adaat_hf.control.body_joints import LIMB_BONES, SMPL24_NAMES
 from adaat_hf.control.body_model import AdaATBodyModel
 from adaat_hf.control.body_priors import usual_pose
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.evaluation.body_motion import random_photographs
 from adaat_hf.evaluation.contact_sheet import contact_sheet
 from adaat_hf.evaluation.pose_transfer import drive_directly, fit_track, limb_lengths
+from adaat_hf.pipelines.joint_places import settle_joints
 from adaat_hf.pipelines.persons import SourcePerson
-from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline
-from adaat_hf.processing.body_keypoints import ARM_AND_LEG_BONES, HIPS, SHOULDERS
+from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline, fit_sources
+from adaat_hf.processing.body_keypoints import ARM_AND_LEG_BONES, BODY18_NAMES, HIPS, SHOULDERS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
 from adaat_hf.processing.images import save_image
 from adaat_hf.processing.pose_files import BodyPose
@@ -53,6 +56,8 @@ JUDGED = [number for number, name in enumerate(LIMB_BONES) if "thigh" not in nam
 # Pairs in whose photographs the detector misses a limb's end by more than this many trunk lengths are left out.
 MISSED = 0.25
 LIMB_POINTS = [end for _, end in ARM_AND_LEG_BONES]
+# The limbs of `LIMB_BONES` among the 18 key points.
+LIMB_ENDS = [[BODY18_NAMES.index(SMPL24_NAMES[joint]) for joint in bone] for bone in LIMB_BONES.values()]
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,13 @@ class Actor:
 
     @classmethod
     def unlike_pair(cls, maker: BodyMaker) -> tuple["Actor", "Actor"]:
-        """Those two of some people of any age and build whose limbs differ most."""
+        """Those two of some people of any age and build whose limbs differ most, in random order."""
         builds = maker.bodies.sample(CANDIDATES, maker.rng)
         joints = maker.bodies.rest(builds)
         lengths = limb_lengths(torch.from_numpy(joints))[:, JUDGED]
         unlike = (lengths[:, None] / lengths - 1).abs().mean(-1)
-        first, second = divmod(int(unlike.argmax()), len(unlike))
+        # Shares are largest of the longer limbs, so that the first one would always be the one who has these.
+        first, second = maker.rng.permutation(divmod(int(unlike.argmax()), len(unlike))).tolist()
         return cls._dressed(maker, builds, joints, first), cls._dressed(maker, builds, joints, second)
 
     @classmethod
@@ -136,14 +142,55 @@ def read_motions(files: list[Path], detector: Any, fitter: BodyFitter) -> list[M
 
 @dataclass(frozen=True)
 class Outcome:
-    """Lengths of limbs (8,) as shares of the true ones, and films (T, H, W, 3), of one pair, by name."""
+    """
+    Of one pair, by name.
 
-    limbs: dict[str, np.ndarray]
+    Args:
+        asked, painted (`dict[str, np.ndarray]`): Lengths of limbs (8,) as shares of the true ones, by the key points that the painter
+            is given and in what it paints.
+        films (`dict[str, np.ndarray]`): Each (T, H, W, 3).
+    """
+
+    asked: dict[str, np.ndarray]
+    painted: dict[str, np.ndarray]
     films: dict[str, np.ndarray]
 
     def errors(self) -> dict[str, float]:
         """Mean errors of the limbs."""
-        return {name: float(np.abs(changes - 1).mean()) for name, changes in self.limbs.items()}
+        return {
+            f"{name}, {how}": float(np.abs(changes - 1).mean())
+            for how, found in (("asked", self.asked), ("painted", self.painted))
+            for name, changes in found.items()
+        }
+
+
+def asked_changes(
+    points: np.ndarray, photographed: np.ndarray, true: np.ndarray, true_photographed: np.ndarray
+) -> np.ndarray:
+    """How long limbs (8,) get that are moved from a photograph to other key points, in units of the trunk and as a share of what is
+    true: medians of the frames in which they are not foreshortened.
+
+    Args:
+        points, true (`np.ndarray` of shape (T, 18, 2)): Key points that are given, and where the joints are to be.
+        photographed, true_photographed (`np.ndarray` of shape (18, 2)): Key points of the photograph that are given, and where the
+            joints are in it.
+    """
+    wanted = _limbs_in_trunks(true)
+    shown = wanted > SHOWN * np.percentile(wanted, LONGEST, axis=0)
+    longer = _limbs_in_trunks(points) / _limbs_in_trunks(photographed[None])
+    changes = longer / (wanted / _limbs_in_trunks(true_photographed[None]))
+    return np.array([np.median(changes[seen, limb]) for limb, seen in enumerate(shown.T)])
+
+
+def _limbs_in_trunks(points: np.ndarray) -> np.ndarray:
+    """Lengths (T, 8) of limbs in a picture in units of the trunk's there, of key points (T, 18, 2)."""
+    start, end = points[:, [start for start, _ in LIMB_ENDS]], points[:, [end for _, end in LIMB_ENDS]]
+    return np.linalg.norm(end - start, axis=-1) / _trunks(points)[:, None]
+
+
+def _trunks(points: np.ndarray) -> np.ndarray:
+    """Lengths (T,) of trunks, of key points (T, 18, 2)."""
+    return np.linalg.norm(points[:, SHOULDERS].mean(1) - points[:, HIPS].mean(1), axis=-1)
 
 
 def photographed_poses(model: AdaATBodyModel, count: int, rng: np.random.Generator) -> torch.Tensor:
@@ -152,7 +199,7 @@ def photographed_poses(model: AdaATBodyModel, count: int, rng: np.random.Generat
 
 
 def transfer(
-    pipe: PoseTransferPipeline, detector: Any, maker: BodyMaker, motion: Motion, poses: torch.Tensor
+    pipe: PoseTransferPipeline, detector: Any, maker: BodyMaker, motion: Motion, poses: torch.Tensor, painted: bool
 ) -> Outcome | None:
     """One pair, the source photographed in some poses (N, 24, 3); `None` if the detector fails, or a limb is seen in no frame."""
     source, driver = Actor.unlike_pair(maker)
@@ -164,6 +211,19 @@ def transfer(
     size = pictures.frames.shape[1:3]
     stood = [BodyPose(*found, size) for found in zip(stands.points, stands.visibility, strict=True)]
     people = [SourcePerson(*person) for person in zip(pictures.ringed, stood, strict=True)]
+    direct, as_found = (replace(track, points=drive_directly(track, stood[0])) for track in (moves, true))
+    everywhere = np.ones(len(truth.points), bool)
+    given = {
+        "ours": (*retargeted(BodyFitter(pipe.body_model), people, moves, motion.fps), everywhere),
+        "direct": (direct.points, stood[0].points, direct.found),
+        "true key points": (as_found.points, stood[0].points, as_found.found),
+    }
+    asked = {
+        name: asked_changes(points[found], standing, truth.points[found], pictures.points[0])
+        for name, (points, standing, found) in given.items()
+    }
+    if not painted:
+        return Outcome(asked, {}, {})
     ours = pipe(
         list(pictures.ringed),
         list(driving.frames),
@@ -172,19 +232,29 @@ def transfer(
         fps=motion.fps,
         crop_only=True,
     )
-    films = {"driver": driving.frames, "truth": truth.ringed, "ours": np.stack(list(ours.arrays()))}
-    for name, track in (("direct", moves), ("true key points", true)):
-        films[name] = paint(pipe, people, replace(track, points=drive_directly(track, people[0].pose)))
-    painted = ("ours", "direct", "true key points")
-    limbs = {name: limb_changes(films[name], truth.ringed) for name in painted}
-    return Outcome(limbs, films) if np.isfinite(list(limbs.values())).all() else None
+    films = {"ours": np.stack(list(ours.arrays()))}
+    films |= {name: paint(pipe, people, track) for name, track in (("direct", direct), ("true key points", as_found))}
+    limbs = {name: limb_changes(film, truth.ringed) for name, film in films.items()}
+    films = {"driver": driving.frames, "truth": truth.ringed, **films}
+    return Outcome(asked, limbs, films) if np.isfinite(list(limbs.values())).all() else None
+
+
+def retargeted(
+    fitter: BodyFitter, people: list[SourcePerson], driver: BodyTrack, fps: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Key points (T, 18, 2) of a photographed person in the driver's motion, and those of the photograph (18, 2), as the pipeline gives
+    them to the painter."""
+    bodies = fit_sources(fitter, people)
+    stands = settle_joints(people[0], bodies.project(fitter.model)[0].numpy())
+    moved = retarget_body(fitter.model, bodies.frames(slice(0, 1)), fit_track(fitter, driver, fps))
+    return moved.project(fitter.model).numpy(), stands.pose.points
 
 
 def _found_right(track: BodyTrack, film: Film) -> bool:
     """Whether the detector found the limbs of everybody in a film."""
-    trunk = np.linalg.norm(film.points[:, SHOULDERS].mean(1) - film.points[:, HIPS].mean(1), axis=-1)
     apart = np.linalg.norm(track.points - film.points, axis=-1)[:, LIMB_POINTS]
-    return bool((track.visibility[:, LIMB_POINTS] > 0).all() and (apart < MISSED * trunk[:, None]).all())
+    near = apart < MISSED * _trunks(film.points)[:, None]
+    return bool((track.visibility[:, LIMB_POINTS] > 0).all() and near.all())
 
 
 def main() -> None:
@@ -193,12 +263,13 @@ def main() -> None:
     parser.add_argument("--people", type=Path, required=True, help="YAML: subjects, and who is held out")
     parser.add_argument("--model", default="bundled/person", help="pipeline to judge (bundled/person)")
     parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
-    parser.add_argument("--pairs", type=int, default=12, help="pairs of bodies (12)")
+    parser.add_argument("--pairs", type=int, default=24, help="pairs of bodies (24)")
     parser.add_argument("--sources", type=int, default=1, metavar="N", help="photographs of every source (1)")
     parser.add_argument("--seed", type=int, default=2, help="0 is that of the training data (2)")
     parser.add_argument(
         "--sheets", type=Path, help="folder for contact sheets: driver, truth, ours, direct, true key points"
     )
+    parser.add_argument("--key-points-only", action="store_true", help="paint nothing")
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
     pipe, detector, files = open_clips(args)
@@ -208,12 +279,14 @@ def main() -> None:
     for number in tqdm(range(args.pairs), desc=f"moving bodies on {pipe.device}", unit="pair"):
         # The same bodies and motions, however many photographs there are.
         poses = photographed_poses(pipe.body_model, args.sources, np.random.default_rng(number))
-        outcome = transfer(pipe, detector, maker, motions[number % len(motions)], poses)
+        outcome = transfer(
+            pipe, detector, maker, motions[number % len(motions)], poses, painted=not args.key_points_only
+        )
         if outcome is None:
             left_out += 1
             continue
         outcomes.append(replace(outcome, films={}))
-        if args.sheets:
+        if args.sheets and outcome.films:
             args.sheets.mkdir(parents=True, exist_ok=True)
             strips = [contact_sheet(film, len(film), 8, 1, 160) for film in outcome.films.values()]
             save_image(np.vstack(strips), args.sheets / f"{number:02d}.png")
@@ -224,8 +297,14 @@ def main() -> None:
     scores |= {"pairs": len(rows), "left out": left_out}
     print("\n".join(f"{name}: {value:.4g}" for name, value in scores.items()))
     if args.json:
-        limbs = [{name: changes.round(4).tolist() for name, changes in outcome.limbs.items()} for outcome in outcomes]
-        args.json.write_text(json.dumps({**scores, "limbs": list(LIMB_BONES), "by pair": limbs}, indent=2) + "\n")
+        pairs = [
+            {
+                how: {name: changes.round(4).tolist() for name, changes in getattr(outcome, how).items()}
+                for how in ("asked", "painted")
+            }
+            for outcome in outcomes
+        ]
+        args.json.write_text(json.dumps({**scores, "limbs": list(LIMB_BONES), "by pair": pairs}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -104,6 +104,27 @@ def test_rendered_people_of_unlike_limbs_do_one_motion(monkeypatch):
     assert np.isnan(ringed.ring_distances(np.full((40, 40, 3), 90, np.uint8))).all()
 
 
+def test_limbs_are_asked_for_by_key_points_and_photograph_together(standing_pose, monkeypatch):
+    """scripts/evaluate_proportions.py: what both have wrong alike is painted right; a foreshortened limb does not count."""
+    for package in ("anny", "warp"):
+        pytest.importorskip(package, reason="needs anny and warp-lang")
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    asked_changes = import_module("evaluate_proportions").asked_changes
+    body = (standing_pose * [50, 70] + [75, 15]).astype(np.float64)
+    wrist, elbow = BODY18_NAMES.index("left_wrist"), BODY18_NAMES.index("left_elbow")
+    limb = list(LIMB_BONES).index("left_forearm")
+    wrong = body.copy()
+    wrong[wrist] = body[elbow] + 1.2 * (body[wrist] - body[elbow])
+    true = np.stack([body * 2, body * 3])
+    np.testing.assert_allclose(asked_changes(np.stack([wrong * 2, wrong * 3]), wrong, true, body), 1)
+    found = asked_changes(np.stack([wrong * 2, wrong * 3]), body, true, body)
+    assert found[limb] == pytest.approx(1.2) and np.delete(found, limb) == pytest.approx(1)
+    near = body.copy()
+    near[wrist] = body[elbow] + 0.3 * (body[wrist] - body[elbow])
+    found = asked_changes(np.stack([body, wrong]), body, np.stack([body, near]), body)
+    assert found[limb] == pytest.approx(1)
+
+
 def rings_on_bars(shin: float, trunk: float = 60.0) -> np.ndarray:
     """Somebody of grey bars in rings, whose shins have some length, in pixels."""
     ringed = import_module("ringed_limbs")

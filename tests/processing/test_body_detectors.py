@@ -15,7 +15,7 @@ from transformers import (
 
 from adaat_hf import MediaPipeBodyDetector, TorchBodyDetector, VitPoseBodyDetector
 from adaat_hf.models.configuration_landmarker import AdaATLandmarkerConfig
-from adaat_hf.models.modeling_landmarker import AdaATLandmarker
+from adaat_hf.models.modeling_landmarker import AdaATLandmarker, LandmarkerOutput, cell_positions, heatmap_centres
 from adaat_hf.processing.backends import open_body_detector
 from adaat_hf.processing.body_keypoints import BODY18
 from adaat_hf.processing.landmarks_torch import _Candidate
@@ -145,3 +145,27 @@ def test_a_mirrored_picture_gives_the_mirrored_body():
     np.testing.assert_allclose(BODY18.flip(mirrored[0], 64), points[0], atol=1e-3)
     assert np.array_equal(other_seen[0, list(BODY18.mirror)], seen[0])
     assert other_presence == pytest.approx(presence)
+
+
+def test_a_place_counts_that_a_crop_and_its_mirror_image_both_find_likely(monkeypatch):
+    """Each sees a point in a place of its own and, nearly as surely, in the same one: that is it, not the middle of all."""
+    model = AdaATLandmarker(AdaATLandmarkerConfig(layout="body18", num_keypoints=18, visibility=True, crop_size=64))
+    detector, cells = TorchBodyDetector(model), 16
+    common, alone = (5, 4), ((5, 13), (12, 6))
+
+    def maps(places: list[tuple[int, int]]) -> torch.Tensor:
+        logits = torch.zeros(1, 18, cells, cells)
+        for (column, row), value in zip(places, (12.0, 13.0), strict=True):
+            logits[..., row, column] = value
+        return logits
+
+    def answer(heatmaps: torch.Tensor) -> LandmarkerOutput:
+        unsure = torch.zeros(1)
+        return LandmarkerOutput(heatmap_centres(heatmaps), unsure, heatmaps, torch.ones(1, 18))
+
+    here, there = maps([common, alone[0]]), maps([common, alone[1]]).flip(-1)
+    answers = iter([answer(here), answer(there)])
+    monkeypatch.setattr(model, "forward", lambda crops: next(answers))
+    points, _, _ = detector._judge(torch.zeros(1, 3, 64, 64))
+    wanted = cell_positions(cells, torch.device("cpu"))[list(common)]
+    torch.testing.assert_close(points, wanted.expand(1, 18, 2), atol=0.02, rtol=0)

@@ -105,6 +105,21 @@ def cell_positions(cells: int, device: torch.device) -> Tensor:
     return middle / (cells * HEATMAP_STRIDE - 1) * 2 - 1
 
 
+def heatmap_centres(maps: Tensor) -> Tensor:
+    """Where landmarks are by the logits of their heat maps: the centres of mass of the probabilities.
+
+    Args:
+        maps (`Tensor` of shape (B, K, s, s)): See [`LandmarkerOutput`].
+
+    Returns:
+        `Tensor` of shape (B, K, 2): (x, y) in [-1, 1] of the crop's border pixels.
+    """
+    cells = maps.shape[-1]
+    weights = maps.flatten(2).softmax(-1).unflatten(-1, (cells, cells))
+    places = cell_positions(cells, maps.device)
+    return torch.stack([(weights.sum(2) * places).sum(-1), (weights.sum(3) * places).sum(-1)], -1)
+
+
 class LandmarkNetwork(nn.Module):
     """One heat map per landmark of a crop; its centre of mass is the landmark (integral regression; Sun et al., 2018)."""
 
@@ -128,18 +143,11 @@ class LandmarkNetwork(nn.Module):
         maps = self.head(self.pyramid(levels)).float()
         summary = feature.mean((2, 3))
         return LandmarkerOutput(
-            points=self._centres(maps),
+            points=heatmap_centres(maps),
             presence=self.presence(summary)[:, 0],
             heatmaps=maps,
             visibility=None if self.visibility is None else self.visibility(summary),
         )
-
-    def _centres(self, maps: Tensor) -> Tensor:
-        """Logits (B, K, s, s) to positions (B, K, 2) in [-1, 1] of the crop's border pixels."""
-        cells = maps.shape[-1]
-        weights = maps.flatten(2).softmax(-1).unflatten(-1, (cells, cells))
-        places = cell_positions(cells, maps.device)
-        return torch.stack([(weights.sum(2) * places).sum(-1), (weights.sum(3) * places).sum(-1)], -1)
 
 
 class AdaATLandmarker(AdaATPreTrainedModel):
@@ -171,4 +179,4 @@ def padded_pictures(pixel_values: Tensor, config: AdaATLandmarkerConfig) -> Tens
     return F.pad(pixel_values * 2 - 1, (0, -width % divisor, 0, -height % divisor))
 
 
-__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "padded_pictures"]
+__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "heatmap_centres", "padded_pictures"]

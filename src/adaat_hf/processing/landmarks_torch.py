@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..models.modeling_landmarker import AdaATLandmarker
+from ..models.modeling_landmarker import AdaATLandmarker, heatmap_centres
 from .body_keypoints import BODY18, HIPS, NECK, BodyKeypoints
 from .boxes import suppress_overlaps
 from .keypoints import FACE96
@@ -242,13 +242,15 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
         super().__init__(model, max_bodies, threshold, presence)
 
     def _judge(self, crops: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """The mean of what is found in crops and in their mirror images, which errs less (Newell et al., 2016)."""
-        points, visibility, presence = super()._judge(crops)
-        mirrored, other_visibility, other_presence = super()._judge(crops.flip(-1))
-        other = mirrored[:, list(BODY18.mirror)] * mirrored.new_tensor([-1.0, 1.0])
-        if visibility is not None and other_visibility is not None:
-            visibility = (visibility + other_visibility[:, list(BODY18.mirror)]) / 2
-        return (points + other) / 2, visibility, (presence + other_presence) / 2
+        """What crops and their mirror images show together (Newell et al., 2016): the means of all logits, by which a place counts that
+        both find likely, not the middle of two that contradict."""
+        found, other = self.model(crops), self.model(crops.flip(-1))
+        sides = list(BODY18.mirror)
+        points = heatmap_centres((found.heatmaps + other.heatmaps.flip(-1)[:, sides]).float() / 2)
+        visibility = None
+        if found.visibility is not None:
+            visibility = (found.visibility + other.visibility[:, sides]).float() / 2
+        return points, visibility, (found.presence + other.presence).float() / 2
 
     def _upright(self, points: np.ndarray) -> float:
         """A lying body is turned upright; smaller tilts stay, as the network has learned them."""
