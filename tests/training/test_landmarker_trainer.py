@@ -205,7 +205,7 @@ def test_close_ups_cut_bodies_off(body_scenes):
     original, close = scene.decode().astype(int), 0
     for _ in range(40):
         picture, shown = scene.shown(random)
-        body, before = shown.bodies[0], scene.bodies[0]
+        body, before = shown[0], scene.bodies[0]
         if picture.shape == original.shape:
             assert np.array_equal(body, before)
             continue
@@ -222,14 +222,16 @@ def test_close_ups_cut_bodies_off(body_scenes):
 def test_the_detector_shall_find_what_a_square_shows_of_a_body(body_scenes):
     scene = body_scenes[0]
     seen = scene.bodies[0, scene.bodies[0, :, 2] > 0, :2]
-    whole = scene.squares(np.eye(2), np.zeros(2), 200)
+    whole = scene.squares(scene.bodies, np.eye(2), np.zeros(2), 200)
     np.testing.assert_allclose(whole, [[*(seen.min(0) + seen.max(0)) / 2, np.ptp(seen, axis=0).max()]], atol=1e-3)
     hips = scene.bodies[0, [8, 11], 1].mean()
-    ((_, y, side),) = scene.squares(2 * np.eye(2), np.array([0.0, 200 - 2 * hips]), 200)
+    ((_, y, side),) = scene.squares(scene.bodies, 2 * np.eye(2), np.array([0.0, 200 - 2 * hips]), 200)
     upper = seen[seen[:, 1] < hips]
     assert y == pytest.approx(200 - 2 * hips + upper[:, 1].min() + upper[:, 1].max(), abs=3)
     assert side == pytest.approx(2 * np.ptp(upper, axis=0).max(), abs=3)
-    assert scene.squares(np.eye(2), np.array([0.0, -seen[:, 1].max() + 4]), 200) == [], "feet alone are nobody"
+    assert scene.squares(scene.bodies, np.eye(2), np.array([0.0, -seen[:, 1].max() + 4]), 200) == [], (
+        "feet alone are nobody"
+    )
 
 
 def test_a_landmarker_can_go_on_from_another(body_scenes, tmp_path):

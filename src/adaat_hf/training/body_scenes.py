@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +59,20 @@ class BodyScene(Scene):
         weight = cv2.resize(cover.numpy(), (width, height))[..., None]
         return (weight * picture + (1 - weight) * _wall(height, width, random)).astype(np.uint8)
 
-    def shown(self, random: np.random.Generator) -> tuple[np.ndarray, Scene]:
-        """The picture, by chance a close-up of one of the bodies."""
+    def shown(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The picture, by chance a close-up of one of the bodies, and the bodies (N, 18, 3) in it."""
         picture, bodies = self.varied(random), self.bodies
         if len(bodies) and random.random() < CLOSE_UPS:
             picture, bodies = _close_up(picture, bodies, int(random.integers(len(bodies))), random)
-        return picture, replace(self, bodies=bodies)
+        return picture, bodies
 
-    def squares(self, linear: np.ndarray, shift: np.ndarray, size: int) -> list[tuple[float, float, float]]:
-        """See [`Scene.squares`]; of a body that the square cuts off, what it shows."""
+    @staticmethod
+    def squares(
+        content: np.ndarray, linear: np.ndarray, shift: np.ndarray, size: int
+    ) -> list[tuple[float, float, float]]:
+        """See [`Scene.squares`]; of bodies (N, 18, 3), what the square shows of each."""
         found = []
-        for body in self.bodies:
+        for body in content:
             points = body[:, :2] @ linear.T + shift
             shown = points[(body[:, 2] > 0) & (points >= 0).all(1) & (points < size).all(1)]
             if len(shown) >= MIN_SHOWN:

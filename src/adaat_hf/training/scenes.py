@@ -47,20 +47,24 @@ class Scene:
         """The picture as it is shown in training, by chance with other surroundings where they can be told apart."""
         return self.decode()
 
-    def shown(self, random: np.random.Generator) -> tuple[np.ndarray, "Scene"]:
-        """The picture, or a part of it, as it is shown to the detector, and what is in it."""
-        return self.varied(random), self
+    def shown(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The picture, or a part of it, as it is shown to the detector, and what is in it, for [`squares`]."""
+        return self.varied(random), self.boxes
 
-    def squares(self, linear: np.ndarray, shift: np.ndarray, size: int) -> list[tuple[float, float, float]]:
+    @staticmethod
+    def squares(
+        content: np.ndarray, linear: np.ndarray, shift: np.ndarray, size: int
+    ) -> list[tuple[float, float, float]]:
         """Centre x, y and side of what the detector shall find in a square of `size` pixels.
 
         Args:
+            content (`np.ndarray` of shape (N, 4)): What is in the picture, as boxes.
             linear (`np.ndarray` of shape (2, 2)), shift (`np.ndarray` of shape (2,)): From the picture's pixels to the square's, a
                 turn, one zoom and a shift.
         """
         zoom = float(np.sqrt(np.linalg.det(linear)))
         found = []
-        for left, top, right, bottom in self.boxes:
+        for left, top, right, bottom in content:
             x, y = linear @ [(left + right) / 2, (top + bottom) / 2] + shift
             if 0 <= x < size and 0 <= y < size:
                 found.append((float(x), float(y), float(zoom * max(right - left, bottom - top))))
@@ -166,10 +170,12 @@ class SceneDataset(Dataset):
         if self.clips and random.random() < 0.25:
             clip = self.clips[int(random.integers(len(self.clips)))]
             picture, points = random_frame(clip, random)
-            scene = Scene(b"", np.array([[*points.min(0), *points.max(0)]], np.float32))
+            content, squares = np.array([[*points.min(0), *points.max(0)]], np.float32), Scene.squares
             zoom = self.size / picture.shape[0] * random.uniform(0.3, 1.4)
         else:
-            picture, scene = self.scenes[int(random.integers(len(self.scenes)))].shown(random)
+            scene = self.scenes[int(random.integers(len(self.scenes)))]
+            picture, content = scene.shown(random)
+            squares = scene.squares
             zoom = self.size / max(picture.shape[:2]) * np.exp(random.uniform(-0.2, 0.9))
         angle = np.deg2rad(random.normal(0, 12))
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -178,7 +184,7 @@ class SceneDataset(Dataset):
         shift = self.size / 2 - linear @ middle + random.uniform(-free, free)
         fill = tuple(int(v) for v in random.integers(0, 255, 3))
         moved = cv2.warpAffine(picture, np.c_[linear, shift], (self.size, self.size), borderValue=fill)
-        return moved, scene.squares(linear, shift, self.size)
+        return moved, squares(content, linear, shift, self.size)
 
     def _lay_in(
         self, picture: np.ndarray, boxes: list[tuple[float, float, float]], random: np.random.Generator
