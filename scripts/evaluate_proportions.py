@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from evaluate_pose import open_clips, paint, read_frames
 from render_bodies import SIDE, BodyMaker, Shot, dress, render
-from ringed_limbs import LONGEST, SHOWN, limb_changes, ring_limbs
+from ringed_limbs import limb_changes, ring_limbs, seen_long
 from tqdm.auto import tqdm
 
 from adaat_hf import BodyFitter, retarget_body
@@ -176,10 +176,9 @@ def asked_changes(
             joints are in it.
     """
     wanted = _limbs_in_trunks(true)
-    shown = wanted > SHOWN * np.percentile(wanted, LONGEST, axis=0)
     longer = _limbs_in_trunks(points) / _limbs_in_trunks(photographed[None])
     changes = longer / (wanted / _limbs_in_trunks(true_photographed[None]))
-    return np.array([np.median(changes[seen, limb]) for limb, seen in enumerate(shown.T)])
+    return np.array([np.median(changes[seen, limb]) for limb, seen in enumerate(seen_long(wanted).T)])
 
 
 def _limbs_in_trunks(points: np.ndarray) -> np.ndarray:

@@ -90,9 +90,13 @@ def limb_changes(film: np.ndarray, truth: np.ndarray) -> np.ndarray:
     motion (both (T, H, W, 3)): medians of the frames that show a limb in `truth`. NaN where none do.
     """
     lengths, true = (np.stack([ring_distances(frame) for frame in frames]) for frames in (film, truth))
-    shown = true > SHOWN * np.nanpercentile(true, LONGEST, axis=0)
-    changes = np.array([_median(part) for part in np.where(shown, lengths / true, np.nan).T])
+    changes = np.array([_median(part) for part in np.where(seen_long(true), lengths / true, np.nan).T])
     return changes[:-1] / changes[-1]
+
+
+def seen_long(lengths: np.ndarray) -> np.ndarray:
+    """Where limbs look long enough to count, of their lengths (T, L) in the frames of a film; NaN where one is not seen."""
+    return lengths > SHOWN * np.nanpercentile(lengths, LONGEST, axis=0)
 
 
 def _median(values: np.ndarray) -> float:
