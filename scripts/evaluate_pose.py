@@ -50,10 +50,9 @@ from adaat_hf.evaluation.pose_transfer import (
     measured_proportions,
     proportion_error,
 )
-from adaat_hf.pipelines.cut_off import continue_all
 from adaat_hf.pipelines.moving_person import MovingPerson
 from adaat_hf.pipelines.persons import SourcePerson
-from adaat_hf.pipelines.pipeline_pose_transfer import fit_sources
+from adaat_hf.pipelines.source_bodies import fit_people
 from adaat_hf.processing.backends import open_body_detector
 from adaat_hf.processing.body_keypoints import HIPS, SHOULDERS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
@@ -76,8 +75,7 @@ class Clip:
         parts = np.array_split(np.arange(len(seen)), sources)
         chosen = sorted((int(part[seen[part].argmax()]) for part in parts), key=lambda number: -seen[number])
         photographs = [self._photograph(number) for number in chosen]
-        bodies = fit_sources(fitter, photographs)
-        self.photographs = continue_all(photographs, bodies.project(fitter.model).numpy())
+        self.photographs, bodies = fit_people(fitter, photographs)
         self.body = bodies.frames(slice(0, 1))
         self.motion = fit_track(fitter, self.track, self.fps)
         self.proportions = limb_proportions(fitter.model, self.motion)
@@ -220,10 +218,11 @@ def main() -> None:
         args.json.write_text(json.dumps(scores, indent=2) + "\n")
 
 
-def open_clips(args: argparse.Namespace) -> tuple[PoseTransferPipeline, Any, list[Path]]:
-    """Pipeline, detector, and one clip of each of the held-out people."""
+def open_clips(args: argparse.Namespace, everybody: bool = False) -> tuple[PoseTransferPipeline, Any, list[Path]]:
+    """Pipeline, detector, and one clip of each of the people, of those held out or of all."""
     people, detector = People.from_yaml(args.people), open_body_detector(args.detector)
-    names = {subject: min(n for n, s in people.subjects.items() if s == subject) for subject in people.held_out}
+    subjects = set(people.subjects.values()) if everybody else people.held_out
+    names = {subject: min(n for n, s in people.subjects.items() if s == subject) for subject in subjects}
     pipe = PoseTransferPipeline.from_pretrained(args.model).to(best_device(None))
     pipe.set_progress_bar_config(disable=True)
     return pipe, detector, [args.clips / f"{name}.mp4" for name in sorted(names.values())]

@@ -5,10 +5,10 @@
 """Judge whose proportions moved persons have in the painted frames, where the truth is known: bodies of `anny` are rendered.
 
 Every pair has a source and a driver, in random order those two of forty random bodies whose shins and arms differ most (where hips
-are, detectors can only guess), and the motion of a held-out clip. Rendered, before an even wall, are photographs of the source, the driver's clip,
-and the truth: the source in that motion. The pipeline gets photographs and clip, as a user has them. Detectors see people
-dressed; what is painted wears coloured rings, by whose distances limbs are measured in the painted frames: a detector's own idea of
-a body would level the differences.
+are, detectors can only guess), and the motion of a clip: of the held-out people, or with `--everybody` of all. Rendered, before an
+even wall, are photographs of the source, the driver's clip, and the truth: the source in that motion. Photographs and clip are all
+that is known of them, as of a user's. Detectors see people dressed; what is painted wears coloured rings, by whose distances limbs
+are measured in the painted frames: a detector's own idea of a body would level the differences.
 `limb error` compares limb lengths in units of the trunk with the truth's, for our retargeting and for the driver's own key points:
 "painted", by the rings, and "asked", which is how long the photographed limbs get by the key points that the painter is given.
 `true key points` are the truth's, as the detector finds them: what detector, measure and painting err by themselves. With
@@ -35,13 +35,14 @@ from adaat_hf import BodyFitter, retarget_body
 from adaat_hf.control.body_joints import LIMB_BONES, SMPL24_NAMES
 from adaat_hf.control.body_model import AdaATBodyModel
 from adaat_hf.control.body_priors import usual_pose
+from adaat_hf.control.body_retargeting import visible_points
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.evaluation.body_motion import random_photographs
 from adaat_hf.evaluation.contact_sheet import contact_sheet
 from adaat_hf.evaluation.pose_transfer import drive_directly, fit_track, limb_lengths
-from adaat_hf.pipelines.joint_places import settle_joints
 from adaat_hf.pipelines.persons import SourcePerson
-from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline, fit_sources
+from adaat_hf.pipelines.pipeline_pose_transfer import PoseTransferPipeline
+from adaat_hf.pipelines.source_bodies import fit_people
 from adaat_hf.processing.body_keypoints import ARM_AND_LEG_BONES, BODY18_NAMES, HIPS, SHOULDERS
 from adaat_hf.processing.body_tracking import BodyTrack, track_body
 from adaat_hf.processing.images import save_image
@@ -211,28 +212,18 @@ def transfer(
     stood = [BodyPose(*found, size) for found in zip(stands.points, stands.visibility, strict=True)]
     people = [SourcePerson(*person) for person in zip(pictures.ringed, stood, strict=True)]
     direct, as_found = (replace(track, points=drive_directly(track, stood[0])) for track in (moves, true))
-    everywhere = np.ones(len(truth.points), bool)
     given = {
-        "ours": (*retargeted(BodyFitter(pipe.body_model), people, moves, motion.fps), everywhere),
-        "direct": (direct.points, stood[0].points, direct.found),
-        "true key points": (as_found.points, stood[0].points, as_found.found),
+        "ours": retargeted(BodyFitter(pipe.body_model), people, moves, motion.fps),
+        "direct": (people, direct),
+        "true key points": (people, as_found),
     }
-    asked = {
-        name: asked_changes(points[found], standing, truth.points[found], pictures.points[0])
-        for name, (points, standing, found) in given.items()
-    }
+    asked = {}
+    for name, (shown, track) in given.items():
+        points, joints = track.points[track.found], truth.points[track.found]
+        asked[name] = asked_changes(points, shown[0].pose.points, joints, pictures.points[0])
     if not painted:
         return Outcome(asked, {}, {})
-    ours = pipe(
-        list(pictures.ringed),
-        list(driving.frames),
-        source_pose=stood,
-        detector=detector,
-        fps=motion.fps,
-        crop_only=True,
-    )
-    films = {"ours": np.stack(list(ours.arrays()))}
-    films |= {name: paint(pipe, people, track) for name, track in (("direct", direct), ("true key points", as_found))}
+    films = {name: paint(pipe, shown, track) for name, (shown, track) in given.items()}
     limbs = {name: limb_changes(film, truth.ringed) for name, film in films.items()}
     films = {"driver": driving.frames, "truth": truth.ringed, **films}
     return Outcome(asked, limbs, films) if np.isfinite(list(limbs.values())).all() else None
@@ -240,13 +231,12 @@ def transfer(
 
 def retargeted(
     fitter: BodyFitter, people: list[SourcePerson], driver: BodyTrack, fps: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Key points (T, 18, 2) of a photographed person in the driver's motion, and those of the photograph (18, 2), as the pipeline gives
-    them to the painter."""
-    bodies = fit_sources(fitter, people)
-    stands = settle_joints(people[0], bodies.project(fitter.model)[0].numpy())
+) -> tuple[list[SourcePerson], BodyTrack]:
+    """Photographs and key points of the person in the driver's motion, as the pipeline gives them to the painter."""
+    people, bodies = fit_people(fitter, people)
     moved = retarget_body(fitter.model, bodies.frames(slice(0, 1)), fit_track(fitter, driver, fps))
-    return moved.project(fitter.model).numpy(), stands.pose.points
+    points, seen = moved.project(fitter.model), visible_points(fitter.model, moved)
+    return people, BodyTrack(points.numpy(), seen.numpy(), driver.size)
 
 
 def _found_right(track: BodyTrack, film: Film) -> bool:
@@ -260,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder of mp4 clips")
     parser.add_argument("--people", type=Path, required=True, help="YAML: subjects, and who is held out")
+    parser.add_argument("--everybody", action="store_true", help="motions of all people, not only of those held out")
     parser.add_argument("--model", default="bundled/person", help="pipeline to judge (bundled/person)")
     parser.add_argument("--detector", default="bundled/person", help="'mediapipe:FILE' or a detector's folder")
     parser.add_argument("--pairs", type=int, default=24, help="pairs of bodies (24)")
@@ -271,7 +262,7 @@ def main() -> None:
     parser.add_argument("--key-points-only", action="store_true", help="paint nothing")
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
-    pipe, detector, files = open_clips(args)
+    pipe, detector, files = open_clips(args, args.everybody)
     maker = BodyMaker(np.random.default_rng(args.seed))
     motions = read_motions(files, detector, BodyFitter(pipe.body_model))
     outcomes, left_out = [], 0

@@ -10,7 +10,8 @@ from .body_coefficients import FLIP, BodyCoefficients, hold_missing, last_valid
 from .body_joints import BONE_STARTS, MIRROR_POINTS, NUM_JOINTS, NUM_POINTS, PARENTS, to_body18
 from .body_model import AdaATBodyModel, pose_points
 from .body_priors import pose_spread, unusualness, usual_pose
-from .rotation import nearest_rotation, rotation_matrix, rotation_vector
+from .body_sequence import joined_windows, least_motion, pseudo_huber, sudden_sizes
+from .rotation import rotation_matrix, rotation_vector
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,6 @@ class BodyFitSettings:
 
 # A frame with fewer points says nothing.
 MIN_POINTS = 5
-# Two neighbouring frames' starts are compared by the distance of their joints: this much, in metres, costs one unit.
-JOINT_STEP = 0.1
 # How much later a key point becomes an outlier while poses are far from it.
 FIRST_PATIENCE = 2.0
 
@@ -118,7 +117,7 @@ class BodyFitter:
         found = self._fit_clip(points, weights, fps, body)
         if fps is not None:
             wrong = self.misfit(found, points, weights) > self.settings.misfit
-            wrong |= _sudden_sizes(found.scale, fps) > self.settings.sudden_size
+            wrong |= sudden_sizes(found.scale, fps) > self.settings.sudden_size
             if 0 < float(wrong.float().mean()) <= self.settings.mistaken:
                 found = self._fit_clip(points, weights * ~wrong[:, None], fps, body)
         return hold_missing(replace(found, valid=valid, known=known_joints(visibility)))
@@ -181,7 +180,7 @@ class BodyFitter:
             state = self._choose_starts(points[window], weights[window], body.shape, body.bone_scale, fps)
             self._optimise(state, points[window], weights[window], self.settings.steps, 0.03, fps, learn_shape=False)
             part = self._coefficients(state)
-            result = part if result is None else _joined(result, part, overlap)
+            result = part if result is None else joined_windows(result, part, overlap)
         assert result is not None
         return result
 
@@ -230,7 +229,7 @@ class BodyFitter:
             joints, _ = self._pose(state)
             cost = self._cost(state, joints, many, heavy, self.settings.outlier).unflatten(0, (-1, starts))
             places = joints[:, :NUM_JOINTS].unflatten(0, (-1, starts))
-            chosen = _least_motion(cost, places) if fps is not None else cost.argmin(1)
+            chosen = least_motion(cost, places) if fps is not None else cost.argmin(1)
         index = torch.arange(len(points)) * starts + chosen
         per_frame = {name: getattr(state, name)[index] for name in ("pose", "turn", "scale", "translation")}
         return replace(state, **per_frame)
@@ -324,7 +323,7 @@ class BodyFitter:
         )
         turns = ((local[1:] - local[:-1]) * fps / (settings.turn * 2**0.5)).square().sum((-2, -1))
         zooms = (state.scale[1:] - state.scale[:-1]) * fps / settings.zoom
-        motion = sum(_pseudo_huber(squared, settings.sudden).sum() for squared in (accelerations, turns))
+        motion = sum(pseudo_huber(squared, settings.sudden).sum() for squared in (accelerations, turns))
         return (motion + zooms.square().sum()) / 2
 
     @staticmethod
@@ -338,49 +337,6 @@ class BodyFitter:
         root = rotation_vector(state.turn @ local[:, 0])
         pose = torch.cat([root[:, None], state.pose[:, 1:]], 1)
         return BodyCoefficients.complete(state.shape, state.bones.exp(), pose, state.scale.exp(), state.translation)
-
-
-def _sudden_sizes(scale: Tensor, fps: float) -> Tensor:
-    """By which factor each of the scales (T,) is larger or smaller than the median within a second before and after."""
-    near = max(1, round(fps))
-    around = torch.nn.functional.pad(scale.log(), (near, near), value=torch.nan).unfold(0, 2 * near + 1, 1)
-    return (scale.log() - around.nanmedian(-1).values).abs().exp()
-
-
-def _pseudo_huber(squared: Tensor, bound: float) -> Tensor:
-    """Squares as they are while they are small, linear from about `bound` squared on (Charbonnier et al., 1997)."""
-    return 2 * bound**2 * ((1 + squared / bound**2).sqrt() - 1)
-
-
-def _least_motion(cost: Tensor, places: Tensor) -> Tensor:
-    """The start (T,) of every frame, of the sequence with the least cost (T, S) and motion of joints (T, S, J, 3)."""
-    best, back = cost[0], []
-    for number in range(1, len(cost)):
-        apart = (places[number][:, None] - places[number - 1][None]).square().sum(-1) / JOINT_STEP**2
-        total = best[None] + _pseudo_huber(apart, 1.0).sum(-1)
-        least, origin = total.min(1)
-        best = cost[number] + least
-        back.append(origin)
-    chosen = [int(best.argmin())]
-    for origin in reversed(back):
-        chosen.append(int(origin[chosen[-1]]))
-    return torch.tensor(chosen[::-1])
-
-
-def _joined(first: BodyCoefficients, second: BodyCoefficients, overlap: int) -> BodyCoefficients:
-    """Two windows of a clip, faded into each other over the frames that they share."""
-    share = torch.linspace(0, 1, overlap + 2)[1:-1]
-    mixed = {}
-    for name in ("scale", "translation"):
-        here, there = getattr(first, name), getattr(second, name)
-        weight = share.view(-1, *[1] * (here.ndim - 1))
-        middle = (1 - weight) * here[-overlap:] + weight * there[:overlap]
-        mixed[name] = torch.cat([here[:-overlap], middle, there[overlap:]])
-    turns = [rotation_matrix(part) for part in (first.pose[-overlap:], second.pose[:overlap])]
-    weight = share.view(-1, 1, 1, 1)
-    middle = rotation_vector(nearest_rotation((1 - weight) * turns[0] + weight * turns[1]))
-    mixed["pose"] = torch.cat([first.pose[:-overlap], middle, second.pose[overlap:]])
-    return replace(first, **mixed, valid=torch.ones(len(mixed["scale"]), dtype=torch.bool))
 
 
 def known_joints(visibility: Tensor, share: float = 0.05) -> Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..control.body_coefficients import BodyCoefficients
-from ..control.body_fitting import BodyFitSettings
 from ..control.body_joints import SMPL24_NAMES
 from ..control.body_model import world_rotations
 from ..control.rotation import rotation_matrix
@@ -17,9 +16,8 @@ OTHER_SIDE = (75.0, 60.0)
 PELVIS_AND_CHEST = [SMPL24_NAMES.index("pelvis"), SMPL24_NAMES.index("spine3")]
 # What is odd about the driver in more than this share of the frames is reported.
 MOSTLY = 0.6
-# Key points further than this from those of the fitted body, in trunk lengths, were not found right: most lie within 0.02. So few
-# frames with such points are bridged without a word.
-LARGEST_MISFIT, SELDOM = BodyFitSettings.misfit, 0.05
+# So few of the driver's frames whose key points form no body are bridged without a word.
+SELDOM = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +31,10 @@ def warn_if_upside_down(driving: BodyCoefficients) -> None:
         )
 
 
-def warn_if_no_body_drives(misfit: Tensor) -> None:
-    """Log a warning if too many of the driver's frames have key points that form no body; `misfit` (T,) of
-    [`BodyFitter.misfit`]."""
-    wrong = float((misfit > LARGEST_MISFIT).float().mean())
+def warn_if_no_body_drives(misfit: Tensor, largest: float) -> None:
+    """Log a warning if too many of the driver's frames have key points that form no body: `misfit` (T,) of [`BodyFitter.misfit`] beyond
+    `largest`, for which see [`BodyFitSettings`]."""
+    wrong = float((misfit > largest).float().mean())
     if wrong > SELDOM:
         logger.warning(
             f"In {wrong:.0%} of the driver's frames the key points do not form a body, so what moves there is a guess: detectors err where"
@@ -44,9 +42,10 @@ def warn_if_no_body_drives(misfit: Tensor) -> None:
         )
 
 
-def warn_if_no_body_is_shown(misfit: Tensor) -> None:
-    """Log a warning for every source picture whose key points form no body; `misfit` (N,) of [`BodyFitter.misfit`]."""
-    for number in (misfit > LARGEST_MISFIT).nonzero().flatten().tolist():
+def warn_if_no_body_is_shown(misfit: Tensor, largest: float) -> None:
+    """Log a warning for every source picture whose key points form no body; `misfit` (N,) and `largest` as for
+    [`warn_if_no_body_drives`]."""
+    for number in (misfit > largest).nonzero().flatten().tolist():
         logger.warning(
             f"The key points in source picture {number + 1} of {len(misfit)} do not form a body, so the result will be torn: detectors"
             " err where people bend over or are hidden. Use a picture of the whole person, upright, or another detector."

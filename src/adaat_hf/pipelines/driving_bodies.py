@@ -96,7 +96,7 @@ def read_body_motion(
     except ValueError as error:
         raise NoPersonError(f"The driver cannot be used: {error}") from error
     warn_if_upside_down(found)
-    warn_if_no_body_drives(fitter.misfit(found, points, seen))
+    warn_if_no_body_drives(fitter.misfit(found, points, seen), fitter.settings.misfit)
     return _resampled(DrivingBody(found, Fraction(rate), track.size, sound), own, fps)
 
 

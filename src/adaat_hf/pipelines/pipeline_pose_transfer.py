@@ -22,16 +22,15 @@ from ..processing.body_keypoints import BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import ImageInput, as_images
 from ..processing.person_paste import PersonCanvas
-from .body_warnings import warn_if_no_body_is_shown, warn_if_seen_from_another_side
+from .body_warnings import warn_if_seen_from_another_side
 from .collecting import FrameTarget, collect_frames
-from .cut_off import continue_all
 from .driving_bodies import BodyDrivingInput, DrivingBody, read_body_motion
 from .frame_policy import FRAME_POLICIES, FramePolicy, refuse_missing
-from .joint_places import settle_joints
 from .moving_person import MovingPerson
 from .person_pipeline import PersonPipeline
 from .persons import NoPersonError, PoseInput, SourcePerson, one_for_each, read_source_person
 from .pipeline_output import AdaATPipelineOutput, AnimationStatistics
+from .source_bodies import fit_people
 
 
 class PoseTransferPipeline(PersonPipeline):
@@ -161,10 +160,7 @@ class PoseTransferPipeline(PersonPipeline):
             read_source_person(image, finder, person, own, max_size) for image, own in zip(images, given, strict=True)
         ]
         fitter = BodyFitter(self.body_model)
-        bodies = fit_sources(fitter, people)
-        expected = bodies.project(fitter.model).numpy()
-        people = [settle_joints(one, points) for one, points in zip(people, expected, strict=True)]
-        people = continue_all(people, expected)
+        people, bodies = fit_people(fitter, people)
         drive = self._read_driving(driving, finder, fitter, driving_person, fps, frame_policy)
         read_at = time.perf_counter()
         warn_if_seen_from_another_side(bodies, drive.coefficients)
@@ -297,22 +293,6 @@ class PoseTransferPipeline(PersonPipeline):
                 if callback is not None:
                     tensors = {"images": pictures}
                     callback(self, number, done, {name: tensors[name] for name in names})
-
-
-def fit_sources(fitter: BodyFitter, people: list[SourcePerson]) -> BodyCoefficients:
-    """The body in every photograph, its proportions from all of them; those that seem to show none are reported.
-
-    Raises:
-        NoPersonError: if they show too little of the person.
-    """
-    points = torch.from_numpy(np.stack([person.pose.points for person in people]))
-    seen = torch.from_numpy(np.stack([person.pose.visibility for person in people]))
-    try:
-        found = fitter.fit(points, seen, fps=None)
-    except ValueError as error:
-        raise NoPersonError(f"The source picture shows too little of a person: {error}") from error
-    warn_if_no_body_is_shown(fitter.misfit(found, points, seen))
-    return found
 
 
 __all__ = ["PoseTransferPipeline"]
