@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from adaat_hf import BodyKeypoints
 from adaat_hf.processing.backends import open_body_detector
@@ -82,3 +83,18 @@ def test_the_bundled_detector_follows_without_searching(astronauts_steps):
     shoulders = found.points[:, [2, 5], 0].mean(1)
     np.testing.assert_allclose(np.diff(shoulders[:17]), 3, atol=5)
     assert shoulders[-1] - shoulders[16] == pytest.approx(-108, abs=15)
+
+
+@pytest.mark.parametrize(("score", "kept"), [(0.99, True), (0.95, False)])
+def test_where_the_followed_body_is_unsure_it_is_searched(astronaut, monkeypatch, score, kept):
+    detector = open_body_detector("bundled/person")
+    (last,) = detector.detect(astronaut[None])[0]
+    judge = detector._judge
+
+    def judged(crops):
+        points, seen, presence = judge(crops)
+        return points, seen, torch.full_like(presence, score).logit()
+
+    monkeypatch.setattr(detector, "_judge", judged)
+    (found,) = detector.detect_near(astronaut[None], last)
+    assert (found is not None) == kept

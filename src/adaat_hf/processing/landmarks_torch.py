@@ -50,7 +50,7 @@ class _TorchDetector(Generic[Found]):
     # How often a square is looked at, and the least side of the next one, as a share of it.
     looks: int = 2
     least_side: float = 0.0
-    # Where the largest one's score is less, it is also looked for at twice the resolution.
+    # Where the largest one's score is less, it is also looked for at twice the resolution; where the followed one's is, anywhere.
     sure: float = 0.0
     # What moved further than this since it was last seen, in units of its square's side, is looked for in the whole frame.
     largest_move: float = 0.1
@@ -88,13 +88,14 @@ class _TorchDetector(Generic[Found]):
     @torch.no_grad()
     def detect_near(self, frames: np.ndarray, last: Found) -> list[Found | None]:
         """Find again, in every frame (N, H, W, 3), uint8, the face or body that was `last` seen just before the first one, without a
-        search of the whole frame; `None` where it is gone or has moved too far for that."""
+        search of the whole frame; `None` where it is gone, is not found surely, or has moved too far for that."""
         start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points)
         begun = [replace(start, frame=number) for number in range(len(frames))]
         refined, results = self._examine(frames, begun, NEAR_LOOKS)
+        steps = [np.hypot(place.x - start.x, place.y - start.y) / start.side for place in refined]
         return [
-            result if np.hypot(place.x - start.x, place.y - start.y) < self.largest_move * start.side else None
-            for place, result in zip(refined, results, strict=True)
+            None if result is None or result.score < self.sure or step >= self.largest_move else result
+            for step, result in zip(steps, results, strict=True)
         ]
 
     def _search(self, frames: np.ndarray, size: int) -> list[list[Found]]:
@@ -104,7 +105,7 @@ class _TorchDetector(Generic[Found]):
             for place, result in zip(*self._examine(frames, candidates, self.looks), strict=True):
                 if result is not None:
                     found[place.frame].append(result)
-        return [self._distinct(items) for items in found]
+        return found
 
     def _examine(
         self, frames: np.ndarray, candidates: list[_Candidate], looks: int
