@@ -1,8 +1,9 @@
 """One person is followed through a clip, whoever else is there, and after a while out of sight."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import torch
 
 from adaat_hf import BodyKeypoints
 from adaat_hf.processing.backends import open_body_detector
@@ -71,7 +72,7 @@ def test_the_bundled_detector_follows_without_searching(astronauts_steps):
     searched = []
 
     class Counting:
-        detect_near = staticmethod(detector.detect_near)
+        detect_near, sure = staticmethod(detector.detect_near), detector.sure
 
         def detect(self, frames):
             searched.append(len(frames))
@@ -85,16 +86,27 @@ def test_the_bundled_detector_follows_without_searching(astronauts_steps):
     assert shoulders[-1] - shoulders[16] == pytest.approx(-108, abs=15)
 
 
-@pytest.mark.parametrize(("score", "kept"), [(0.99, True), (0.95, False)])
-def test_where_the_followed_body_is_unsure_it_is_searched(astronaut, monkeypatch, score, kept):
-    detector = open_body_detector("bundled/person")
-    (last,) = detector.detect(astronaut[None])[0]
-    judge = detector._judge
+@pytest.mark.parametrize(
+    ("score", "searched", "expected"),
+    [
+        (0.99, [], 104),
+        (0.9, [body(108)], 108),
+        (0.9, [body(500)], 104),
+        (0.9, [], 104),
+        (None, [body(108)], 108),
+        (None, [], None),
+    ],
+)
+def test_who_is_not_surely_there_is_searched_for_and_not_given_up(score, searched, expected):
+    near = None if score is None else replace(body(104), score=score)
+    listed = Listed([[body(100)], searched])
 
-    def judged(crops):
-        points, seen, presence = judge(crops)
-        return points, seen, torch.full_like(presence, score).logit()
+    class Near:
+        detect, sure = listed.detect, 0.98
+        detect_near = staticmethod(lambda frames, last: [near] * len(frames))
 
-    monkeypatch.setattr(detector, "_judge", judged)
-    (found,) = detector.detect_near(astronaut[None], last)
-    assert (found is not None) == kept
+    track = track_body(np.zeros((2, 8, 8, 3), np.uint8), Near())
+    assert track.found.tolist() == [True, expected is not None]
+    if expected is not None:
+        np.testing.assert_allclose(track.points[1], body(expected).points)
+    assert bool(listed.left) == (score == 0.99)

@@ -13,7 +13,7 @@ class Counting:
     def __init__(self, landmarker, near=True):
         self.landmarker, self.searched = landmarker, 0
         if near:
-            self.detect_near = landmarker.detect_near
+            self.detect_near, self.sure = landmarker.detect_near, landmarker.sure
 
     def detect(self, frames):
         self.searched += len(frames)

@@ -15,7 +15,7 @@ from ..processing.crop import FaceBox, face_box
 from ..processing.face_tracking import FaceTracker
 from ..processing.image_processing_adaat import to_uint8
 from ..processing.landmarks import FaceLandmarker
-from ..processing.tracking import candidates_near
+from ..processing.tracking import follow_on
 
 
 # Frames in which the driver's identity and calm face are learned; the photograph is shown until then.
@@ -86,8 +86,7 @@ class LiveAnimator:
             picture (`np.ndarray` of shape (H', W', 3)): The driver's frame, uint8. Without a face, the last pose is held.
             seconds (`float`): Time since the driver's last frame.
         """
-        (found,) = candidates_near(picture[None], self.landmarker, self._tracker.last)
-        face = self._tracker.choose(found)
+        (face,) = follow_on(picture[None], self.landmarker, self._tracker)
         if face is not None:
             points, seen = face.as_face96()
             if self._calm is None:

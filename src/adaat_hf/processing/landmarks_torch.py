@@ -88,15 +88,13 @@ class _TorchDetector(Generic[Found]):
     @torch.no_grad()
     def detect_near(self, frames: np.ndarray, last: Found) -> list[Found | None]:
         """Find again, in every frame (N, H, W, 3), uint8, the face or body that was `last` seen just before the first one, without a
-        search of the whole frame; `None` where it is gone, is not found surely, or has moved too far for that."""
+        search of the whole frame; `None` where it is gone, or has moved too far for that. What is seen with a score below `sure` should
+        be searched for."""
         start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points)
         begun = [replace(start, frame=number) for number in range(len(frames))]
         refined, results = self._examine(frames, begun, NEAR_LOOKS)
         steps = [np.hypot(place.x - start.x, place.y - start.y) / start.side for place in refined]
-        return [
-            None if result is None or result.score < self.sure or step >= self.largest_move else result
-            for step, result in zip(steps, results, strict=True)
-        ]
+        return [None if step >= self.largest_move else result for step, result in zip(steps, results, strict=True)]
 
     def _search(self, frames: np.ndarray, size: int) -> list[list[Found]]:
         candidates = self._candidates(frames, size)

@@ -7,8 +7,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from .landmarks import Landmarks
 
-Found = TypeVar("Found")
+
+Found = TypeVar("Found", bound=Landmarks)
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def follow(
 
     Args:
         frames (`Iterable[np.ndarray]`): Pictures (H, W, 3), taken in batches, so that a long clip needs little memory.
-        detector ([`FaceLandmarker`] or [`BodyDetector`]): Finds all subjects in a batch. One that also has `detect_near` looks
-            for the followed subject where it was last, and searches only the frames where it is not there.
+        detector ([`FaceLandmarker`] or [`BodyDetector`]): Finds all subjects in a batch. One that also has `detect_near`
+            and `sure` looks for the followed subject where it was last, and searches only the frames where it is not surely there.
         tracker ([`Tracker`]): Picks the followed one.
         as_points (`Callable`): Its points (K, 2) and their visibility (K,).
         count (`int`): K.
@@ -67,8 +69,7 @@ def follow(
     # Whom to follow shows in the first frame, so that the others need no search.
     for batch in chain(batched(islice(upcoming, 1), 1), batched(upcoming, batch_size)):
         size = (batch[0].shape[0], batch[0].shape[1])
-        for candidates in candidates_near(np.stack(batch), detector, tracker.last):
-            chosen = tracker.choose(candidates)
+        for chosen in follow_on(np.stack(batch), detector, tracker):
             both = (np.zeros((count, 2)), np.zeros(count)) if chosen is None else as_points(chosen)
             points.append(both[0])
             visibility.append(both[1])
@@ -78,14 +79,21 @@ def follow(
     return track, size
 
 
-def candidates_near(frames: np.ndarray, detector: Any, last: Found | None) -> list[list[Found]]:
-    """The subjects of every frame; the followed one alone where it is found near its last place."""
-    near = [None] * len(frames)
-    if last is not None and hasattr(detector, "detect_near"):
-        near = detector.detect_near(frames, last)
-    lost = [number for number, found in enumerate(near) if found is None]
-    searched = iter(detector.detect(frames[lost]) if lost else ())
-    return [next(searched) if found is None else [found] for found in near]
+def follow_on(frames: np.ndarray, detector: Any, tracker: Tracker[Found]) -> list[Found | None]:
+    """The followed subject in every one of the next frames (N, H, W, 3), where it is: near its last place, where it is surely there, or
+    else what a search finds, or else what is there after all."""
+    near: list[Found | None] = [None] * len(frames)
+    if tracker.last is not None and hasattr(detector, "detect_near"):
+        near = detector.detect_near(frames, tracker.last)
+    unsure = [number for number, found in enumerate(near) if found is None or found.score < detector.sure]
+    searched = dict(zip(unsure, detector.detect(frames[unsure]) if unsure else (), strict=True))
+    followed = []
+    for number, found in enumerate(near):
+        chosen = tracker.choose(searched.get(number, [found]))
+        if chosen is None and found is not None:
+            chosen = tracker.choose([found])
+        followed.append(chosen)
+    return followed
 
 
 def batched(items: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
