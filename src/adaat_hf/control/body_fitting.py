@@ -165,7 +165,7 @@ class BodyFitter:
         groups = torch.arange(len(points)).tensor_split(count)
         chosen = torch.stack([group[weights[group].sum(1).argmax()] for group in groups])
         shape, bones = torch.zeros(self.model.config.num_shape), torch.ones(NUM_POINTS)
-        state = self._choose_starts(points[chosen], weights[chosen], shape, bones, None)
+        state, _ = self._choose_starts(points[chosen], weights[chosen], shape, bones, None)
         self._optimise(state, points[chosen], weights[chosen], self.settings.steps, 0.03, None, learn_shape=True)
         return self._coefficients(state)
 
@@ -177,8 +177,8 @@ class BodyFitter:
         result: BodyCoefficients | None = None
         for start in starts:
             window = slice(start, start + size)
-            state = self._choose_starts(points[window], weights[window], body.shape, body.bone_scale, fps)
-            self._optimise(state, points[window], weights[window], self.settings.steps, 0.03, fps, learn_shape=False)
+            state, trusted = self._choose_starts(points[window], weights[window], body.shape, body.bone_scale, fps)
+            self._optimise(state, points[window], trusted, self.settings.steps, 0.03, fps, learn_shape=False)
             part = self._coefficients(state)
             result = part if result is None else joined_windows(result, part, overlap)
         assert result is not None
@@ -218,8 +218,9 @@ class BodyFitter:
 
     def _choose_starts(
         self, points: Tensor, weights: Tensor, shape: Tensor, bone_scale: Tensor, fps: float | None
-    ) -> _State:
-        """Fit every frame from several directions and keep the best sequence of results."""
+    ) -> tuple[_State, Tensor]:
+        """Fit every frame from several directions and keep the best sequence of results; also the weights, which are 0 in frames of a
+        clip that no body fits: these would pull those beside them along."""
         starts, seen = self.settings.starts, weights.any(1)
         near = last_valid(seen) if seen.any() else torch.arange(len(points))
         state = self._guess(points[near], weights[near], shape, bone_scale)
@@ -228,11 +229,20 @@ class BodyFitter:
         with torch.no_grad():
             joints, _ = self._pose(state)
             cost = self._cost(state, joints, many, heavy, self.settings.outlier).unflatten(0, (-1, starts))
+            near = torch.arange(len(points))
+            if fps is not None:
+                fits = self._fits(self._coefficients(state), many, heavy).unflatten(0, (-1, starts)).any(1)
+                if seen.any() and float((seen & ~fits).float().sum() / seen.sum()) <= self.settings.mistaken:
+                    weights, near = weights * fits[:, None], last_valid(fits & seen)
             places = joints[:, :NUM_JOINTS].unflatten(0, (-1, starts))
-            chosen = least_motion(cost, places) if fps is not None else cost.argmin(1)
-        index = torch.arange(len(points)) * starts + chosen
+            chosen = least_motion(cost[near], places[near]) if fps is not None else cost.argmin(1)
+        index = near * starts + chosen
         per_frame = {name: getattr(state, name)[index] for name in ("pose", "turn", "scale", "translation")}
-        return replace(state, **per_frame)
+        return replace(state, **per_frame), weights
+
+    def _fits(self, found: BodyCoefficients, points: Tensor, weights: Tensor) -> Tensor:
+        """Whether frames of a body lie near the key points (F, 18, 2 or 3), or these are none; (F,)."""
+        return ~(self.misfit(found, points, weights) > self.settings.misfit)
 
     def _optimise(
         self,
