@@ -244,3 +244,19 @@ def test_a_landmarker_can_go_on_from_another(body_scenes, tmp_path):
     again = LandmarkerTrainer(LandmarkerArguments(**settings, init_from=str(tmp_path / "first")), body_scenes)
     for here, there in zip(first.model.parameters(), again.model.parameters(), strict=True):
         torch.testing.assert_close(here, there)
+
+
+def test_without_whole_pictures_the_detector_stays_as_it_is(body_scenes, tmp_path):
+    settings = {
+        "output_dir": str(tmp_path / "run"), "scenes": [], "batch_size": 2, "scene_batch_size": 0, "num_workers": 0,
+        "max_steps": 2, "ema_decay": 0.5,
+        "model": {**TINY, "layout": "body18", "num_keypoints": 18, "visibility": True, "crop_margin": 1.4},
+    }  # fmt: skip
+    trainer = LandmarkerTrainer(LandmarkerArguments(**settings), body_scenes)
+    before = {
+        name: value.clone() for name, value in trainer.accelerator.unwrap_model(trainer.model).state_dict().items()
+    }
+    trainer.train()
+    after = AdaATLandmarker.from_pretrained(tmp_path / "run" / "landmarker").state_dict()
+    changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed == {"landmarks"}

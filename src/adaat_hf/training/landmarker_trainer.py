@@ -23,6 +23,7 @@ from .body_scenes import BodyCropDataset, BodyScene
 from .checkpoints import replace_folder
 from .data import RangeSampler, select_clips
 from .landmark_crops import LandmarkDataset
+from .landmarker_growth import load_for_training
 from .loop import run_steps
 from .packs import PackedClip, read_packs
 from .scenes import Scene, SceneDataset
@@ -41,8 +42,9 @@ class LandmarkerArguments:
         exclude_held_out (`str`, *optional*): A file of people (see [`People`]) whose held-out photographs are left out.
         frames_per_video (`int`): Frames of every video that are used as pictures.
         model (`dict`): Fields of [`AdaATLandmarkerConfig`]; its layout says whether faces or bodies are learned.
-        init_from (`str`, *optional*): Folder of a landmarker to start from, whose configuration must be the same.
-        batch_size, scene_batch_size, max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
+        init_from (`str`, *optional*): Folder of a landmarker to start from (see [`load_for_training`]).
+        scene_batch_size (`int`): Whole pictures per step; 0 leaves the detector as it is.
+        batch_size, max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
         mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
         time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
         checkpoint_steps (`int`): Steps between checkpoints.
@@ -175,7 +177,7 @@ class LandmarkerTrainer:
         if args.init_from is None:
             model = AdaATLandmarker(config)
         else:
-            model = AdaATLandmarker.from_pretrained(args.init_from, config=config, dtype=torch.float32)
+            model = load_for_training(args.init_from, config)
         model = model.train().to(memory_format=torch.channels_last)
         self.average = averaged_model(model, args.ema_decay, self.accelerator.device)
         optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, weight_decay=1e-4)
@@ -203,8 +205,10 @@ class LandmarkerTrainer:
         replace_folder(self.output / "landmarker", cast(AdaATLandmarker, self.average.module).eval().save_pretrained)
         return steps
 
-    def _batches(self, step: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    def _batches(self, step: int) -> Iterator[tuple[dict[str, Tensor], ...]]:
         crops = self._loader(self.crops, self.args.batch_size, step)
+        if not self.args.scene_batch_size:
+            return zip(crops, strict=True)
         scenes = self._loader(self.scenes, self.args.scene_batch_size, step)
         return zip(crops, scenes, strict=True)
 
@@ -212,17 +216,17 @@ class LandmarkerTrainer:
         sampler = RangeSampler(step * batch_size, self.args.max_steps * batch_size)
         return DataLoader(dataset, batch_size, sampler=sampler, num_workers=self.args.num_workers)
 
-    def _train_batch(self, crops: dict[str, Tensor], scenes: dict[str, Tensor]) -> dict[str, Tensor]:
-        device = self.accelerator.device
-        crops, scenes = ({name: value.to(device) for name, value in batch.items()} for batch in (crops, scenes))
-        for batch in (crops, scenes):
-            batch["pixel_values"] = batch["pixel_values"].to(memory_format=torch.channels_last)
+    def _train_batch(self, crops: dict[str, Tensor], scenes: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
         model = self.accelerator.unwrap_model(self.model)
+        crops = self._on_device(crops)
         with self.accelerator.autocast():
             found = model(crops["pixel_values"])
-            seen = model.find(scenes["pixel_values"])
         losses = landmark_loss(found, crops["points"], crops["presence"], crops.get("visibility"))
-        losses |= detector_loss(seen, scenes["boxes"], self.config.detector_stride)
+        if scenes is not None:
+            scenes = self._on_device(scenes)
+            with self.accelerator.autocast():
+                seen = model.find(scenes["pixel_values"])
+            losses |= detector_loss(seen, scenes["boxes"], self.config.detector_stride)
         weights = {
             "points": 10.0,
             "heatmaps": 1.0,
@@ -240,3 +244,7 @@ class LandmarkerTrainer:
         self.optimizer.zero_grad()
         self.average.update_parameters(model)
         return {name: value.detach() for name, value in losses.items()}
+
+    def _on_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        moved = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        return moved | {"pixel_values": moved["pixel_values"].to(memory_format=torch.channels_last)}
