@@ -118,10 +118,11 @@ def test_bodies_in_rough_squares_are_framed_look_by_look(standing_pose, monkeypa
     detector = TorchBodyDetector(model)
     truth = (standing_pose * [90, 130] + [40, 15]).astype(np.float32)
     middle = (truth.min(0) + truth.max(0)) / 2
-    squares = []
+    squares, looks = [], []
 
-    def predict(frames, candidates):
+    def predict(frames, candidates, judge):
         squares.extend(candidates)
+        looks.append(judge)
         off = np.array([[c.x, c.y] - middle for c in candidates], np.float32)
         return truth + 0.4 * off[:, None], np.ones((len(candidates), 18), np.float32), np.full(len(candidates), 0.9)
 
@@ -129,6 +130,7 @@ def test_bodies_in_rough_squares_are_framed_look_by_look(standing_pose, monkeypa
     monkeypatch.setattr(detector, "_candidates", lambda frames, size: [_Candidate(0, *(middle + 40), 200.0)])
     ((body,),) = detector.detect(np.zeros((1, 160, 170, 3), np.uint8))
     assert [round(square.x - middle[0]) for square in squares] == [40, 16, 6]
+    assert looks == [detector._glance, detector._glance, detector._judge]
     assert np.abs(body.points - truth).max() < 3
     assert squares[-1].side == pytest.approx(1.35 * np.ptp(truth, axis=0).max(), rel=0.01)
 
@@ -140,8 +142,9 @@ def test_a_mirrored_picture_gives_the_mirrored_body():
     frame = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
     square = [_Candidate(0, 31.5, 31.5, 64.0)]
     with torch.no_grad():
-        points, seen, presence = detector._predict(frame, square)
-        mirrored, other_seen, other_presence = detector._predict(np.ascontiguousarray(frame[:, :, ::-1]), square)
+        points, seen, presence = detector._predict(frame, square, detector._judge)
+        turned = np.ascontiguousarray(frame[:, :, ::-1])
+        mirrored, other_seen, other_presence = detector._predict(turned, square, detector._judge)
     np.testing.assert_allclose(BODY18.flip(mirrored[0], 64), points[0], atol=1e-3)
     assert np.array_equal(other_seen[0, list(BODY18.mirror)], seen[0])
     assert other_presence == pytest.approx(presence)

@@ -1,5 +1,6 @@
 """Landmarks of faces and bodies by the bundled networks ([`AdaATLandmarker`]): batched, on any device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ from .landmarks import FaceLandmarks, Landmarks
 
 
 Found = TypeVar("Found", bound=Landmarks)
+_Judgement = tuple[Tensor, Tensor | None, Tensor]
 # Bodies tilted further than this are examined upright.
 MAX_TILT = np.deg2rad(50.0)
 # A body of which less is seen is left out.
@@ -109,10 +111,10 @@ class _TorchDetector(Generic[Found]):
         self, frames: np.ndarray, candidates: list[_Candidate], looks: int
     ) -> tuple[list[_Candidate], list[Found | None]]:
         """The tighter squares of all looks but the last, and what that one finds in them."""
-        points, seen, scores = self._predict(frames, candidates)
         for _ in range(looks - 1):
+            points, _, _ = self._predict(frames, candidates, self._glance)
             candidates = [self._refined(*item) for item in zip(candidates, points, strict=True)]
-            points, seen, scores = self._predict(frames, candidates)
+        points, seen, scores = self._predict(frames, candidates, self._judge)
         results = [
             self._result(place, visible, float(score)) if score >= self.presence else None
             for place, visible, score in zip(points, seen, scores, strict=True)
@@ -161,14 +163,16 @@ class _TorchDetector(Generic[Found]):
         least = max(self.least_side * candidate.side, 4.0)
         return _Candidate(candidate.frame, float(x), float(y), max(side, least), angle)
 
-    def _predict(self, frames: np.ndarray, candidates: list[_Candidate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _predict(
+        self, frames: np.ndarray, candidates: list[_Candidate], judge: Callable[[Tensor], _Judgement]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Landmarks (N, K, 2) in picture pixels, their visibility (N, K) and presence scores (N,) for squares."""
         size = self.model.config.crop_size
         matrices = [_to_crop(candidate, size) for candidate in candidates]
         crops = np.stack(
             [_cut(frames[c.frame], m, c.side / size, size) for c, m in zip(candidates, matrices, strict=True)]
         )
-        places, visibility, presence = self._judge(self._to_tensor(crops))
+        places, visibility, presence = judge(self._to_tensor(crops))
         inside = (places.cpu().numpy() + 1) / 2 * (size - 1)
         points = [
             p @ back[:, :2].T + back[:, 2]
@@ -179,7 +183,7 @@ class _TorchDetector(Generic[Found]):
             seen = (visibility > 0).float().cpu().numpy()
         return np.array(points, np.float32), seen, presence.sigmoid().cpu().numpy()
 
-    def _judge(self, crops: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _glance(self, crops: Tensor) -> _Judgement:
         """Points (N, K, 2) in [-1, 1], logits of their visibility (N, K), and of presence (N,), of crops (N, 3, S, S)."""
         found = self.model(crops)
         return (
@@ -187,6 +191,10 @@ class _TorchDetector(Generic[Found]):
             None if found.visibility is None else found.visibility.float(),
             found.presence.float(),
         )
+
+    def _judge(self, crops: Tensor) -> _Judgement:
+        """The same for the last look."""
+        return self._glance(crops)
 
     def _to_tensor(self, pictures: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(pictures).to(self.model.device).permute(0, 3, 1, 2)
@@ -240,7 +248,7 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
     ) -> None:
         super().__init__(model, max_bodies, threshold, presence)
 
-    def _judge(self, crops: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _judge(self, crops: Tensor) -> _Judgement:
         """What crops and their mirror images show together (Newell et al., 2016): the means of all logits, by which a place counts that
         both find likely, not the middle of two that contradict."""
         found, other = self.model(crops), self.model(crops.flip(-1))
