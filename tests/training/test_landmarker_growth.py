@@ -57,3 +57,6 @@ def test_another_landmarker_is_refused(small, tmp_path):
     other = AdaATLandmarkerConfig(**{**GROWN, "channels": [7, 8, 12, 20]})
     with pytest.raises(ValueError, match=r"channels \[8, 12, 16\]; expected 64 and \[7, 8, 12, 20\], or 32"):
         load_for_training(tmp_path / "small", other)
+    narrow = AdaATLandmarkerConfig(**{**GROWN, "channels": [4, 8, 12, 16]})
+    with pytest.raises(ValueError, match="is 4, expected 6 or more"):
+        load_for_training(tmp_path / "small", narrow)

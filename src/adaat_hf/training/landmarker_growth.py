@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from ..models.blocks import BatchNorm
 from ..models.configuration_landmarker import AdaATLandmarkerConfig
 from ..models.modeling_landmarker import AdaATLandmarker, LandmarkNetwork
 
 
 # Standard deviation of the pixels of crops, in [-1, 1].
 PIXEL_SPREAD = 0.55
+# Channels that carry the colours and their negatives through the new level, which ReLU and halving leave as they are.
+COLOURS = 6
+# Through these, the rest of the new level is heard as soon as it has learned something.
+NEW_AND_SILENT = (
+    "down.0.1.conv2.weight", "down.0.1.conv2.bias", "pyramid.laterals.0.weight", "pyramid.laterals.0.bias",
+)  # fmt: skip
 
 
 def load_for_training(folder: str | Path, config: AdaATLandmarkerConfig) -> AdaATLandmarker:
@@ -33,6 +37,10 @@ def load_for_training(folder: str | Path, config: AdaATLandmarkerConfig) -> AdaA
             f"The landmarker in {folder} has crop_size {own.crop_size} and channels {list(own.channels)}; expected "
             f"{config.crop_size} and {list(config.channels)}, or {config.crop_size // 2} and {list(config.channels[1:])}."
         )
+    if config.channels[0] < COLOURS:
+        raise ValueError(
+            f"The first of the channels {list(config.channels)} is {config.channels[0]}, expected {COLOURS} or more."
+        )
     small = AdaATLandmarker.from_pretrained(folder, dtype=torch.float32)
     grown = AdaATLandmarker(config)
     grown.detector.load_state_dict(small.detector.state_dict())
@@ -40,43 +48,31 @@ def load_for_training(folder: str | Path, config: AdaATLandmarkerConfig) -> AdaA
     return grown
 
 
-@torch.no_grad()
 def _grow(small: LandmarkNetwork, grown: LandmarkNetwork) -> None:
     """Copy a network behind a new first level that makes no difference yet (as in Net2Net; Chen et al., 2016): it halves the
     picture, and what else it sees counts for nothing."""
-    _pass_on(grown.stem.conv, grown.stem.norm)
-    colours, finest = small.stem.conv.weight, grown.down[0]
-    first = finest[0].conv
-    first.weight.zero_()
-    first.weight[:, :3], first.weight[:, 3:6] = colours, -colours
-    first.bias.copy_(small.stem.conv.bias)
-    finest[0].norm.load_state_dict(small.stem.norm.state_dict())
-    finest[1].conv2.weight.zero_()
-    finest[1].conv2.bias.zero_()
-    for ours, theirs in zip(grown.down[1:], small.down, strict=True):
-        ours.load_state_dict(theirs.state_dict())
-    laterals = grown.pyramid.laterals
-    laterals[0].weight.zero_()
-    laterals[0].bias.zero_()
-    for ours, theirs in zip(laterals[1:], small.pyramid.laterals, strict=True):
-        ours.load_state_dict(theirs.state_dict())
-    grown.pyramid.merge.load_state_dict(small.pyramid.merge.state_dict())
-    for name in ("head", "presence", "visibility"):
-        ours, theirs = getattr(grown, name), getattr(small, name)
-        if ours is not None:
-            ours.load_state_dict(theirs.state_dict())
+    state = grown.state_dict()
+    state |= {_one_level_later(name): value for name, value in small.state_dict().items()}
+    state |= {name: torch.zeros_like(state[name]) for name in NEW_AND_SILENT}
+    colours = state["down.0.0.conv.weight"]
+    others = len(state["stem.conv.bias"]) - COLOURS
+    state["down.0.0.conv.weight"] = torch.cat([colours, -colours, colours.new_zeros(len(colours), others, 3, 3)], 1)
+    both = torch.zeros(COLOURS, 3, 3, 3)
+    both[:, :, 1, 1] = torch.cat([torch.eye(3), -torch.eye(3)])
+    state["stem.conv.weight"] = torch.cat([both, state["stem.conv.weight"][COLOURS:]])
+    state["stem.conv.bias"] = torch.cat([torch.zeros(COLOURS), state["stem.conv.bias"][COLOURS:]])
+    state["stem.norm.weight"] = torch.full_like(state["stem.norm.weight"], PIXEL_SPREAD)
+    state["stem.norm.running_var"] = torch.full_like(state["stem.norm.running_var"], PIXEL_SPREAD**2)
+    grown.load_state_dict(state)
 
 
-def _pass_on(conv: nn.Conv2d, norm: BatchNorm) -> None:
-    """Let the first six channels be the colours and their negatives, which ReLU and halving leave as they are."""
-    middle = conv.kernel_size[0] // 2
-    conv.weight[:6].zero_()
-    conv.bias[:6].zero_()
-    for channel in range(3):
-        conv.weight[channel, channel, middle, middle] = 1
-        conv.weight[3 + channel, channel, middle, middle] = -1
-    norm.running_var.fill_(PIXEL_SPREAD**2)
-    norm.weight[:6].fill_(PIXEL_SPREAD)
+def _one_level_later(name: str) -> str:
+    """The name of a value of the small network in the grown one."""
+    for list_name in ("down", "pyramid.laterals"):
+        if name.startswith(f"{list_name}."):
+            number, rest = name.removeprefix(f"{list_name}.").split(".", 1)
+            return f"{list_name}.{int(number) + 1}.{rest}"
+    return name.replace("stem.", "down.0.0.")
 
 
 __all__ = ["load_for_training"]
