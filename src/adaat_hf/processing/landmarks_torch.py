@@ -94,7 +94,7 @@ class _TorchDetector(Generic[Found]):
         be searched for."""
         start = self._refined(_Candidate(0, 0.0, 0.0, 0.0), last.points)
         begun = [replace(start, frame=number) for number in range(len(frames))]
-        refined, results = self._examine(frames, begun, NEAR_LOOKS)
+        refined, results = self._examine(frames, begun, NEAR_LOOKS, self._glance)
         steps = [np.hypot(place.x - start.x, place.y - start.y) / start.side for place in refined]
         return [None if step >= self.largest_move else result for step, result in zip(steps, results, strict=True)]
 
@@ -102,17 +102,17 @@ class _TorchDetector(Generic[Found]):
         candidates = self._candidates(frames, size)
         found: list[list[Found]] = [[] for _ in frames]
         if candidates:
-            for place, result in zip(*self._examine(frames, candidates, self.looks), strict=True):
+            for place, result in zip(*self._examine(frames, candidates, self.looks, self._judge), strict=True):
                 if result is not None:
                     found[place.frame].append(result)
         return found
 
     def _examine(
-        self, frames: np.ndarray, candidates: list[_Candidate], looks: int
+        self, frames: np.ndarray, candidates: list[_Candidate], looks: int, first: Callable[[Tensor], _Judgement]
     ) -> tuple[list[_Candidate], list[Found | None]]:
-        """The tighter squares of all looks but the last, and what that one finds in them."""
+        """The tighter squares of all looks but the last, which judge by `first`, and what that one finds in them."""
         for _ in range(looks - 1):
-            points, _, _ = self._predict(frames, candidates, self._glance)
+            points, _, _ = self._predict(frames, candidates, first)
             candidates = [self._refined(*item) for item in zip(candidates, points, strict=True)]
         points, seen, scores = self._predict(frames, candidates, self._judge)
         results = [
@@ -193,7 +193,7 @@ class _TorchDetector(Generic[Found]):
         )
 
     def _judge(self, crops: Tensor) -> _Judgement:
-        """The same for the last look."""
+        """The same, more thoroughly."""
         return self._glance(crops)
 
     def _to_tensor(self, pictures: np.ndarray) -> Tensor:
