@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from adaat_hf import BodyKeypoints
 from adaat_hf.processing.backends import open_body_detector
@@ -110,3 +111,18 @@ def test_who_is_not_surely_there_is_searched_for_and_not_given_up(score, searche
     if expected is not None:
         np.testing.assert_allclose(track.points[1], body(expected).points)
     assert bool(listed.left) == (score == 0.99)
+
+
+@pytest.mark.parametrize(("score", "searches"), [(0.99, 1), (0.95, 2)])
+def test_the_bundled_detector_searches_where_the_followed_body_is_unsure(astronaut, monkeypatch, score, searches):
+    detector = open_body_detector("bundled/person")
+    judge, detect, searched = detector._judge, detector.detect, []
+
+    def judged(crops):
+        points, seen, presence = judge(crops)
+        return points, seen, torch.full_like(presence, score).logit()
+
+    monkeypatch.setattr(detector, "_judge", judged)
+    monkeypatch.setattr(detector, "detect", lambda frames: searched.append(len(frames)) or detect(frames))
+    assert track_body([astronaut] * 2, detector).found.all()
+    assert sum(searched) == searches

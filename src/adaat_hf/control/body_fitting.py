@@ -116,7 +116,7 @@ class BodyFitter:
         points, weights, valid = self._checked(points, visibility)
         found = self._fit_clip(points, weights, fps, body)
         if fps is not None:
-            wrong = self.misfit(found, points, weights) > self.settings.misfit
+            wrong = ~self._fits(found, points, weights)
             wrong |= sudden_sizes(found.scale, fps) > self.settings.sudden_size
             if 0 < float(wrong.float().mean()) <= self.settings.mistaken:
                 found = self._fit_clip(points, weights * ~wrong[:, None], fps, body)
@@ -229,14 +229,14 @@ class BodyFitter:
         with torch.no_grad():
             joints, _ = self._pose(state)
             cost = self._cost(state, joints, many, heavy, self.settings.outlier).unflatten(0, (-1, starts))
-            near = torch.arange(len(points))
+            kept = torch.arange(len(points))
             if fps is not None:
                 fits = self._fits(self._coefficients(state), many, heavy).unflatten(0, (-1, starts)).any(1)
                 if seen.any() and float((seen & ~fits).float().sum() / seen.sum()) <= self.settings.mistaken:
-                    weights, near = weights * fits[:, None], last_valid(fits & seen)
+                    weights, kept = weights * fits[:, None], last_valid(fits & seen)
             places = joints[:, :NUM_JOINTS].unflatten(0, (-1, starts))
-            chosen = least_motion(cost[near], places[near]) if fps is not None else cost.argmin(1)
-        index = near * starts + chosen
+            chosen = least_motion(cost[kept], places[kept]) if fps is not None else cost.argmin(1)
+        index = kept * starts + chosen
         per_frame = {name: getattr(state, name)[index] for name in ("pose", "turn", "scale", "translation")}
         return replace(state, **per_frame), weights
 
