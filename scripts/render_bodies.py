@@ -27,12 +27,15 @@ from adaat_hf.control.body_model import world_rotations
 from adaat_hf.control.rotation import rotation_matrix
 from adaat_hf.processing.images import save_image
 from adaat_hf.processing.person_crop import person_box, shift_inside
-from adaat_hf.training.body_scenes import LABELS
+from adaat_hf.training.body_parts import ARM, BODY, NOTHING, encode_parts
+from adaat_hf.training.body_scenes import LABELS, PARTS_SUFFIX
 from adaat_hf.training.image_pairs import ImagePair, write_pairs, write_posed_crop
 
 
 SIDE = 352
 BATCH = 20
+# Beginnings of the names of an arm's bones.
+ARM_BONES = ("upperarm", "lowerarm", "wrist", "metacarpal", "finger")
 # A face point further than this behind what is seen at its place is hidden by the head, in metres.
 HIDDEN = 0.06
 FACE_POINTS = (0, 14, 15, 16, 17)
@@ -206,13 +209,14 @@ class Shot:
 
 
 def render(
-    vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, points: np.ndarray, shot: Shot
-) -> tuple[np.ndarray, np.ndarray]:
-    """A picture (SIDE, SIDE, 3) of a body, and its 18 key points with their visibility (18, 3).
+    vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, points: np.ndarray, shot: Shot, arms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A picture (SIDE, SIDE, 3) of a body, its 18 key points with their visibility (18, 3), and labels of its parts (SIDE, SIDE).
 
     Args:
         vertices (`np.ndarray` of shape (V, 3)): Posed, in metres, y up, z towards the camera.
         points (`np.ndarray` of shape (18, 3)): Key points there.
+        arms (`np.ndarray` of shape (V,)): Which vertices are arms'.
     """
     screen = shot.project(vertices)
     mesh = wp.Mesh(wp.array(screen, dtype=wp.vec3), wp.array(faces.astype(np.int32).ravel(), dtype=int))
@@ -232,7 +236,9 @@ def render(
     visible = np.ones(len(points))
     face = list(FACE_POINTS)
     visible[face] = before[face] < HIDDEN * shot.zoom
-    return picture, np.c_[placed[:, :2], visible]
+    on_arm = (arms[corners] * bary).sum(1) > 0.5
+    parts = np.where(index < 0, NOTHING, np.where(on_arm, ARM, BODY)).astype(np.uint8).reshape(SIDE, SIDE)
+    return picture, np.c_[placed[:, :2], visible], parts
 
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -272,6 +278,7 @@ class BodyMaker:
         self.turns = straightening(np.concatenate(samples).mean(0))
         self.faces = self.bodies.model.faces.numpy()
         self.bones = bone_of_vertices(self.bodies.model)
+        self.arms = np.array([name.startswith(ARM_BONES) for name in self.bones])
 
     def batches(self, count: int, poses: int) -> Iterator[Bodies]:
         """At least `count` bodies, batch by batch; the poses of one of them are turned about alike from the camera."""
@@ -298,15 +305,17 @@ class BodyMaker:
 
 
 def write_single(maker: BodyMaker, output: Path, count: int) -> None:
-    """Pictures of one body each, and their labels."""
+    """Pictures of one body each, their labels, and those of the pictures' pixels."""
     output.mkdir(parents=True, exist_ok=True)
     labels: dict[str, list] = {}
     for bodies in maker.batches(count, 1):
         for rest, vertices, points in zip(bodies.rest, bodies.vertices[:, 0], bodies.points[:, 0], strict=True):
             colours = dress(maker.bones, rest, maker.rng)
-            picture, body = render(vertices, maker.faces, colours, points, Shot.random(vertices, maker.rng))
+            shot = Shot.random(vertices, maker.rng)
+            picture, body, parts = render(vertices, maker.faces, colours, points, shot, maker.arms)
             name = f"{len(labels):05d}.jpg"
             save_image(picture, output / name)
+            (output / name).with_suffix(PARTS_SUFFIX).write_bytes(encode_parts(parts))
             labels[name] = [body.round(2).tolist()]
     (output / LABELS).write_text(json.dumps(labels))
 
@@ -320,7 +329,7 @@ def write_poses(maker: BodyMaker, output: Path, count: int, poses: int) -> None:
             vertices, points = (places[number] + moved for places in (bodies.vertices, bodies.points))
             colours, shot = dress(maker.bones, rest, maker.rng), Shot.random(vertices, maker.rng)
             posed = zip(vertices, points, strict=True)
-            shown = [render(body, maker.faces, colours, places, shot) for body, places in posed]
+            shown = [render(body, maker.faces, colours, places, shot, maker.arms)[:2] for body, places in posed]
             subject = f"body_{len(pairs) // poses:05d}"
             box = person_box(*_split(np.stack([labels for _, labels in shown])), PAIR_SIZE[1] / PAIR_SIZE[0])
             box = shift_inside(box, SIDE, SIDE)

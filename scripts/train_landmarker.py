@@ -48,7 +48,7 @@ def label_scenes(settings: LandmarkerArguments, teacher: Path) -> Sequence[Scene
     if settings.exclude_held_out:
         people = People.from_yaml(settings.exclude_held_out)
         exclude += [name + SEPARATOR for name in people.not_for_training()]
-    bodies = MediaPipeBodyDetector(teacher)
+    bodies = MediaPipeBodyDetector(teacher, silhouettes=bool(settings.model.get("parts")))
     known = [scene for folder in settings.labelled for scene in load_labelled_bodies(Path(folder))]
     return load_body_scenes(settings.scenes, bodies, labels, exclude, settings.frames_per_video) + known
 

@@ -158,3 +158,15 @@ def test_behind_a_spread_arm_is_no_body(hanging):
         hand = (0, 0, slice(y - 2, y + 3), slice(x - 2, x + 3))
         assert layers.body[hand].mean() > 0.8 and layers.rest[hand].mean() < 0.1
     assert layers.rest[0, 0][like(picture[0], DRESS)].mean() > 0.9
+
+
+def test_a_network_tells_arms_from_a_trunk_of_the_same_colour(hanging):
+    points, picture = hanging
+    skin, dress = like(picture[0], SKIN), like(picture[0], DRESS)
+    plain = picture.clone()
+    plain[0][:, dress] = torch.tensor(SKIN)[:, None]
+    parts = torch.stack([~(skin | dress), dress & ~skin, skin])[None].float().clamp(0.01, 0.98)
+    axes = limb_axes(normalised(points), None, (WIDTH - 1) / (HEIGHT - 1), LIMBS[18])
+    told, alone = (take_apart(plain, axes, LIMBS[18], word).arms.amax(1)[0] for word in (parts, None))
+    assert told[skin].mean() > 0.75
+    assert told[dress].mean() < 0.4 * alone[dress].mean()

@@ -159,3 +159,19 @@ def test_a_shoe_that_points_aside_goes_with_its_leg(dressed):
     assert (result[:, toes] - torch.tensor(WALL)[:, None]).abs().mean() < 0.1, "none remains"
     there = toes.roll(-shift, 1)
     assert (result[:, there] - picture[0].roll(-shift, 2)[:, there]).abs().mean() < 0.1, "it is not cut off"
+
+
+def test_what_a_network_says_counts_more_than_colours(dressed):
+    """Before a wall in the colours of skin and dress, only the network's word tells the body."""
+    picture, points, body = dressed
+    axes = limb_axes(points, None, ASPECT, LIMBS[18])
+    hidden = picture.clone()
+    hidden[:, :, :, ::2] = torch.tensor(DRESS).view(1, 3, 1, 1)
+    hidden[:, :, :, 1::2] = torch.tensor(SKIN).view(1, 3, 1, 1)
+    likely = torch.where(body, 0.97, 0.02)[None, None]
+    unsure = torch.full_like(likely, 0.5)
+    found, blind, alone = (
+        find_silhouettes(hidden, axes, LIMBS[18], word)[0, 0] > 0.5 for word in (likely, unsure, None)
+    )
+    assert overlap(found, body) > 0.95 > 0.9 > overlap(blind, body)
+    assert blind.equal(alone), "a network that says nothing changes nothing"

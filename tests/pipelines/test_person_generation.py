@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 import torch
 from conftest import PERSON, draw_person, tiny_config
+from red_bodies import RedAndBlue, red_before_green, told_silhouettes
 
 from adaat_hf import (
     AdaATGenerator,
@@ -236,3 +237,18 @@ def test_a_pose_that_rises_above_the_photograph_is_shown_whole(pipe, photo, stan
     assert (raised[[4, 7], 1] < 0).all()
     result = pipe(photo, raised, fit="picture", source_pose=standing, crop=True)
     assert (result.keypoints[0] >= 0).all() and (result.keypoints[0] < [WIDTH, HEIGHT]).all()
+
+
+def test_the_pipelines_landmarker_tells_the_body(pipe, standing, stretched, monkeypatch):
+    calls = told_silhouettes(monkeypatch)
+    telling = PersonGenerationPipeline(pipe.generator, pipe.image_processor, body_landmarker=RedAndBlue())
+    telling.set_progress_bar_config(disable=True)
+    photo = red_before_green(standing, 300, 260)
+    for sources in (1, 2):
+        telling(
+            [photo] * sources, stretched, source_pose=[standing] * sources if sources > 1 else standing, fit="picture"
+        )
+        picture, likely = calls[-1]
+        assert picture.shape == (sources, 3, HEIGHT, WIDTH) and likely.shape == (sources, 1, HEIGHT, WIDTH)
+        red, green = (picture[:, 0] > 0.9) & (picture[:, 1] < 0.1), (picture[:, 1] > 0.9) & (picture[:, 0] < 0.1)
+        assert likely[:, 0][red].mean() > 0.9 > 0.1 > likely[:, 0][green].mean()

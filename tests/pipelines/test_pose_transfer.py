@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 import torch
 from conftest import PERSON, draw_person, tiny_config
+from red_bodies import RedAndBlue, red_before_green, told_silhouettes
 from sounds import tone, write_sound
 
 from adaat_hf import (
@@ -339,3 +340,24 @@ def test_a_generator_that_does_not_move_limbs_is_refused(body_model, change):
     generator = AdaATGenerator(tiny_config(**settings))
     with pytest.raises(ValueError, match=r"expected 18|expected one that moves limbs"):
         PoseTransferPipeline(generator, AdaATImageProcessor(size={"height": 64, "width": 48}), body_model)
+
+
+def test_the_pipelines_landmarker_tells_the_body_whatever_detector_finds_it(
+    pipe, standing, clip, body_model, monkeypatch
+):
+    calls = told_silhouettes(monkeypatch)
+    photo = red_before_green(standing * 3, SIZE[0] * 3, SIZE[1] * 3)
+    photo[0, 0] = 0
+    detector = KnownPersons({0: [standing * 3], **{2 + n: [standing] for n in range(10)}})
+    telling = PoseTransferPipeline(pipe.generator, pipe.image_processor, body_model, body_landmarker=RedAndBlue())
+    telling.set_progress_bar_config(disable=True)
+    telling(photo, clip[:2], detector=detector, max_size=None)
+    assert [picture.shape[2] > 64 for picture, _ in calls] == [False, True], (
+        "at the network's size and at the photograph's"
+    )
+    for picture, likely in calls:
+        red = (picture[:, :1] > 0.9) & (picture[:, 1:2] < 0.1)
+        green = (picture[:, 1:2] > 0.9) & (picture[:, :1] < 0.1)
+        assert likely[red].mean() > 0.9 > 0.1 > likely[green].mean()
+    pipe(photo, clip[:2], detector=detector)
+    assert calls[-1][1] is None, "without a landmarker"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from red_bodies import RedAndBlue
 from transformers import (
     RTDetrConfig,
     RTDetrForObjectDetection,
@@ -174,3 +175,50 @@ def test_a_place_counts_that_a_crop_and_its_mirror_image_both_find_likely(monkey
     points, _, _ = detector._judge(torch.zeros(1, 3, 64, 64))
     wanted = cell_positions(cells, torch.device("cpu"))[list(common)]
     torch.testing.assert_close(points, wanted.expand(1, 18, 2), atol=0.02, rtol=0)
+
+
+def test_mediapipe_tells_the_silhouette_if_asked(shared, exercise):
+    pytest.importorskip("mediapipe")
+    file = shared / "assets" / "mediapipe" / "pose_landmarker_lite.task"
+    ((body,),) = MediaPipeBodyDetector(file, silhouettes=True).detect(exercise[None])
+    assert body.silhouette.shape == exercise.shape[:2] and 0 <= body.silhouette.min() < body.silhouette.max() <= 1
+    points, visibility = body.as_body18()
+    trunk = points[[2, 5, 8, 11]].mean(0).round().astype(int)
+    assert (
+        visibility[[2, 5, 8, 11]].all()
+        and body.silhouette[trunk[1], trunk[0]] > 0.9 > 0.1 > body.silhouette[:5, :5].max()
+    )
+    ((plain,),) = MediaPipeBodyDetector(file).detect(exercise[None])
+    assert plain.silhouette is None
+
+
+@pytest.mark.parametrize("turned", [0, 1])
+def test_parts_come_back_to_the_pixels_that_show_them(standing_pose, turned):
+    points = (standing_pose * [175, 255] + [60, 30]).astype(np.float32)
+    picture = np.zeros((330, 300, 3), np.uint8)
+    picture[..., 1] = 255
+    low, high = points.min(0).astype(int), points.max(0).astype(int)
+    picture[low[1] : high[1], low[0] : high[0]] = (255, 0, 0)
+    picture[low[1] : high[1], low[0] : low[0] + 20] = (0, 0, 255)
+    visibility = np.ones(18, np.float32)
+    if turned:
+        picture = np.ascontiguousarray(np.rot90(picture))
+        points = np.c_[points[:, 1], 299 - points[:, 0]].astype(np.float32)
+    points[4], visibility[4] = 0, 0
+    parts = TorchBodyDetector(RedAndBlue()).find_parts(picture, points, visibility)
+    assert parts.shape == picture.shape and parts.dtype == np.uint8
+    wanted = picture[..., [1, 0, 2]]
+    assert (parts.argmax(-1) == wanted.argmax(-1)).mean() > 0.97
+    if not turned:
+        assert tuple(parts[-1, -1]) == (128, 127, 0), "nothing is said of what is far from the body"
+    assert (parts[wanted[..., 1] > 0][:, 1] > 200).mean() > 0.9
+
+
+def test_a_landmarker_tells_parts_only_if_it_can_and_is_asked():
+    settings = {"layout": "body18", "num_keypoints": 18, "crop_size": 64, "channels": (8, 8, 8)}
+    crops = torch.rand(2, 3, 64, 64)
+    able = AdaATLandmarker(AdaATLandmarkerConfig(**settings, parts=True)).eval()
+    assert able(crops).parts is None and able(crops, parts=True).parts.shape == (2, 3, 32, 32)
+    unable = AdaATLandmarker(AdaATLandmarkerConfig(**settings)).eval()
+    assert unable(crops, parts=True).parts is None
+    assert not any("parts" in name for name in unable.state_dict())

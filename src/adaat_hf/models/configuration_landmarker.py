@@ -21,6 +21,7 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
         channels (`tuple[int, ...]`, *optional*, defaults to `(32, 64, 112, 176, 224)`): Channels of the landmark network
             after each halving of the resolution.
         visibility (`bool`, *optional*, defaults to `False`): Also predict which landmarks can be seen.
+        parts (`bool`, *optional*, defaults to `False`): Also tell which pixels are the body's, and which of them its arms'.
         heatmap_channels (`int`, *optional*, defaults to 96): Channels from which it makes one heat map per landmark.
     """
 
@@ -36,6 +37,7 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
     channels: list[int] | tuple[int, ...] = (32, 64, 112, 176, 224)
     heatmap_channels: int = 96
     visibility: bool = False
+    parts: bool = False
 
     def validate_structure(self) -> None:
         """Check the fields against each other."""

@@ -26,10 +26,16 @@ class DetailSource:
 
     @classmethod
     def of_clip(
-        cls, pictures: Tensor, keypoints: Tensor, visibility: Tensor, driving: Tensor, driving_visibility: Tensor
+        cls,
+        pictures: Tensor,
+        keypoints: Tensor,
+        visibility: Tensor,
+        driving: Tensor,
+        driving_visibility: Tensor,
+        parts: Tensor | None = None,
     ) -> "DetailSource":
-        """For all poses (T, K, 2) of a clip."""
-        prepared = prepare_sources(pictures, keypoints, driving, visibility, driving_visibility)
+        """For all poses (T, K, 2) of a clip; `parts` (S, 3, H, W) of the pictures as for [`prepare_sources`]."""
+        prepared = prepare_sources(pictures, keypoints, driving, visibility, driving_visibility, parts)
         return cls(pictures, keypoints, visibility, prepared)
 
     @torch.no_grad()

@@ -26,6 +26,8 @@ from .silhouette import find_silhouettes
 # in radii; the second compares the pixel with the colour on the axis beside it and with the colours around the arm.
 BOUND, STEEPNESS = 0.8, 6.0
 COLOUR_SPREAD, LARGEST_EVIDENCE = 0.08, 3.5
+# How much a network's word counts beside place and colour; its logits are limited.
+TOLD, LARGEST_TOLD = 0.7, 4.0
 # Colours around an arm are taken outside this many radii.
 OUTSIDE = 1.15
 # Width of the rim around an arm that goes with it, in heights of the picture.
@@ -112,7 +114,7 @@ def trunk_and_thighs(limbs: tuple[Limb, ...]) -> tuple[int, list[int]]:
 
 
 @torch.no_grad()
-def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> SourceLayers:
+def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: Tensor | None = None) -> SourceLayers:
     """Find the pixels of arms by place and colour, so that clothes beside a hanging arm do not go with it, nor the arm with
     the clothes.
 
@@ -120,6 +122,7 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
         picture (`Tensor` of shape (B, 3, H, W)): The source in [0, 1].
         axes ([`LimbAxes`]): Where its limbs are.
         limbs (`tuple[Limb, ...]`): The limbs.
+        parts (`Tensor` of shape (B, 3, H, W), *optional*): How likely each pixel is each of `PARTS`, in [0, 1], by a network.
     """
     height, width = picture.shape[2:]
     aspect = (width - 1) / (height - 1)
@@ -132,10 +135,12 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Sour
     unlike_around = (picture - fill(picture, outside)).square().sum(1, keepdim=True)
     unlike_axis = _difference_from_axis(picture, position, axes, front, limbs, aspect)
     evidence = ((unlike_around - unlike_axis) / COLOUR_SPREAD**2).clamp(-LARGEST_EVIDENCE, LARGEST_EVIDENCE)
+    if parts is not None:
+        evidence = evidence + TOLD * torch.logit(parts[:, 2:].clamp(1e-3, 1 - 1e-3)).clamp(-LARGEST_TOLD, LARGEST_TOLD)
     arms = torch.sigmoid(STEEPNESS * (BOUND - distance) + evidence) * torch.sigmoid((OUTSIDE - distance) / SOFTNESS)
     arms = F.avg_pool2d(arms, 3, 1, 1, count_include_pad=False)
     rim = widen(arms.amax(1, keepdim=True), RIM)
-    body = find_silhouettes(picture, axes, limbs)
+    body = find_silhouettes(picture, axes, limbs, None if parts is None else 1 - parts[:, :1])
     filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
     joints = _joints(pixels, axes, front, limbs).unflatten(2, (height, width))
     return SourceLayers(filled, arms, legs, joints, body, rest)

@@ -107,6 +107,7 @@ def prepare_sources(
     driving_keypoints: Tensor,
     source_visibility: Tensor | None = None,
     driving_visibility: Tensor | None = None,
+    parts: Tensor | None = None,
 ) -> PreparedSources:
     """Prepare the sources of a clip: limbs that move in any of its frames are taken out of the background, others stay.
 
@@ -117,28 +118,29 @@ def prepare_sources(
         source_keypoints (`Tensor` of shape (S, K, 2)), driving_keypoints (`Tensor` of shape (T, K, 2)): In [-1, 1].
         source_visibility (`Tensor` of shape (S, K)), driving_visibility (`Tensor` of shape (T, K)), *optional*: 0 for a
             missing point.
+        parts (`Tensor` of shape (S, 3, H, W), *optional*): See [`take_apart`].
     """
     aspect = (sources.shape[3] - 1) / (sources.shape[2] - 1)
     limbs = LIMBS[source_keypoints.shape[1]]
     here = limb_axes(source_keypoints, source_visibility, aspect, limbs)
     there = limb_axes(driving_keypoints, driving_visibility, aspect, limbs)
-    ready, first = _prepared(sources, here, limbs), here.only(0)
+    ready, first = _prepared(sources, here, limbs, parts), here.only(0)
     moving = _moving(first, there).amax(0, keepdim=True)
     behind, erased = _without_body(sources[:1], first, ready.layers.body[:1], moving, limbs, ready.empty)
     return PreparedSources(ready.layers, ready.empty, behind, erased).to(sources.device, sources.dtype)
 
 
 def prepare_layers(
-    sources: Tensor, source_keypoints: Tensor, source_visibility: Tensor | None = None
+    sources: Tensor, source_keypoints: Tensor, source_visibility: Tensor | None = None, parts: Tensor | None = None
 ) -> PreparedSources:
     """Prepare the sources of poses that are no clip, once; arguments as of [`prepare_sources`]."""
     aspect = (sources.shape[3] - 1) / (sources.shape[2] - 1)
     limbs = LIMBS[source_keypoints.shape[1]]
-    return _prepared(sources, limb_axes(source_keypoints, source_visibility, aspect, limbs), limbs)
+    return _prepared(sources, limb_axes(source_keypoints, source_visibility, aspect, limbs), limbs, parts)
 
 
-def _prepared(sources: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> PreparedSources:
-    layers = take_apart(sources.float(), axes, limbs)
+def _prepared(sources: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: Tensor | None) -> PreparedSources:
+    layers = take_apart(sources.float(), axes, limbs, parts)
     body = _limb_places(axes.only(0), layers.body[:1], limbs).amax(1, keepdim=True)
     return PreparedSources(layers, complete(sources[:1].float(), 1 - body))
 

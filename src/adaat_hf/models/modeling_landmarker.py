@@ -16,6 +16,9 @@ from .modeling_adaat import AdaATPreTrainedModel
 
 
 HEATMAP_STRIDE = 4
+# What pixels are told apart as, and how many of them there are to a cell.
+PARTS = ("background", "body", "arm")
+PARTS_STRIDE, PARTS_CHANNELS = 2, 32
 
 
 @dataclass
@@ -44,12 +47,15 @@ class LandmarkerOutput(ModelOutput):
         presence (`Tensor` of shape (B,)): Logit of the crop showing a face or body.
         heatmaps (`Tensor` of shape (B, K, s, s)): Logits of each landmark's place, in cells of 4 pixels.
         visibility (`Tensor` of shape (B, K), *optional*): With `config.visibility`, logit of each landmark being seen.
+        parts (`Tensor` of shape (B, 3, s, s), *optional*): If they are asked for, logits of each of `PARTS`, in cells of 2 pixels: of the
+            body in the crop's middle, an arm's pixels do not count as the body's.
     """
 
     points: Tensor = cast(Tensor, None)
     presence: Tensor = cast(Tensor, None)
     heatmaps: Tensor = cast(Tensor, None)
     visibility: Tensor | None = None
+    parts: Tensor | None = None
 
 
 class FeaturePyramid(nn.Module):
@@ -120,6 +126,22 @@ def heatmap_centres(maps: Tensor) -> Tensor:
     return torch.stack([(weights.sum(2) * places).sum(-1), (weights.sum(3) * places).sum(-1)], -1)
 
 
+class PartsHead(nn.Module):
+    """Which pixels of a crop belong to what, by what the landmarks are found by and by the finer first level."""
+
+    def __init__(self, config: AdaATLandmarkerConfig) -> None:
+        super().__init__()
+        self.coarse = nn.Conv2d(config.heatmap_channels, PARTS_CHANNELS, 1)
+        self.fine = nn.Conv2d(config.channels[0], PARTS_CHANNELS, 1)
+        self.merge = SameBlock(PARTS_CHANNELS, PARTS_CHANNELS)
+        self.head = nn.Conv2d(PARTS_CHANNELS, len(PARTS), 3, padding=1)
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """Logits (B, 3, H, W) by features (B, C, H, W) and coarser ones."""
+        coarse = F.interpolate(self.coarse(coarse), fine.shape[2:], mode="bilinear", align_corners=False)
+        return self.head(self.merge(self.fine(fine) + coarse))
+
+
 class LandmarkNetwork(nn.Module):
     """One heat map per landmark of a crop; its centre of mass is the landmark (integral regression; Sun et al., 2018)."""
 
@@ -132,21 +154,24 @@ class LandmarkNetwork(nn.Module):
         self.head = nn.Conv2d(config.heatmap_channels, config.num_keypoints, 1)
         self.presence = nn.Linear(widths[-1], 1)
         self.visibility = nn.Linear(widths[-1], config.num_keypoints) if config.visibility else None
+        self.parts = PartsHead(config) if config.parts else None
 
-    def forward(self, crops: Tensor) -> LandmarkerOutput:
+    def forward(self, crops: Tensor, parts: bool = False) -> LandmarkerOutput:
         """(B, 3, S, S) in [-1, 1]."""
-        feature = self.stem(crops)
+        fine = feature = self.stem(crops)
         levels = []
         for down in self.down:
             feature = down(feature)
             levels.append(feature)
-        maps = self.head(self.pyramid(levels)).float()
+        merged = self.pyramid(levels)
+        maps = self.head(merged).float()
         summary = feature.mean((2, 3))
         return LandmarkerOutput(
             points=heatmap_centres(maps),
             presence=self.presence(summary)[:, 0],
             heatmaps=maps,
             visibility=None if self.visibility is None else self.visibility(summary),
+            parts=self.parts(fine, merged) if parts and self.parts is not None else None,
         )
 
 
@@ -163,9 +188,10 @@ class AdaATLandmarker(AdaATPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
-    def forward(self, pixel_values: Tensor) -> LandmarkerOutput:
-        """Landmarks of crops `pixel_values` (B, 3, S, S), RGB in [0, 1], S = `config.crop_size`."""
-        return self.landmarks(pixel_values * 2 - 1)
+    def forward(self, pixel_values: Tensor, parts: bool = False) -> LandmarkerOutput:
+        """Landmarks of crops `pixel_values` (B, 3, S, S), RGB in [0, 1], S = `config.crop_size`; `parts` only if they are asked for,
+        and if `config.parts`."""
+        return self.landmarks(pixel_values * 2 - 1, parts)
 
     def find(self, pixel_values: Tensor) -> DetectorOutput:
         """Faces or bodies in whole pictures `pixel_values` (B, 3, H, W), RGB in [0, 1]; see [`DetectorOutput`]."""
@@ -179,4 +205,4 @@ def padded_pictures(pixel_values: Tensor, config: AdaATLandmarkerConfig) -> Tens
     return F.pad(pixel_values * 2 - 1, (0, -width % divisor, 0, -height % divisor))
 
 
-__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "heatmap_centres", "padded_pictures"]
+__all__ = ["PARTS", "AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "heatmap_centres", "padded_pictures"]

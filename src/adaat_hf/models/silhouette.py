@@ -14,18 +14,24 @@ from .limbs import Limb, LimbAxes, limb_distance
 # Within this many radii of an axis all is body; beyond the second bound, and feet, nothing is; between them, colours decide.
 CERTAIN, FARTHEST = 0.35, 1.75
 ITERATIONS = 2
+# Where a network says less, or more than this, there is no body, or is one, whatever the colours.
+UNLIKELY, LIKELY = 0.1, 0.95
 # Heights above this are reduced for the search.
 LARGEST_HEIGHT = 512
 
 
 @torch.no_grad()
-def find_silhouettes(pictures: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+def find_silhouettes(
+    pictures: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], likely: Tensor | None = None
+) -> Tensor:
     """Tell bodies from what is behind them by GrabCut (Rother et al., 2004), which starts from the limbs' capsules.
 
     Args:
         pictures (`Tensor` of shape (B, 3, H, W)): RGB in [0, 1].
         axes ([`LimbAxes`]): Where their limbs are.
         limbs (`tuple[Limb, ...]`): The limbs.
+        likely (`Tensor` of shape (B, 1, H, W), *optional*): How likely the body is at each pixel, in [0, 1], which says more than place
+            and colour do where it is sure.
 
     Returns:
         `Tensor` of shape (B, 1, H, W): 1 on the bodies, 0 elsewhere.
@@ -34,11 +40,13 @@ def find_silhouettes(pictures: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) 
     aspect = (width - 1) / (height - 1)
     near = limb_distance(axes, limbs, height, width, aspect, 1.0).amin(1)
     far = limb_distance(axes, limbs, height, width, aspect, FARTHEST, feet=True).amin(1)
+    known = torch.full_like(near, 0.5) if likely is None else likely.flatten(1).to(near)
     hints = np.full((len(pictures), height * width), cv2.GC_BGD, np.uint8)
     for hint, where in (
         (cv2.GC_PR_BGD, far < 1),
         (cv2.GC_PR_FGD, near < 1),
-        (cv2.GC_FGD, near < CERTAIN),
+        (cv2.GC_FGD, (near < CERTAIN) | ((far < 1) & (known > LIKELY))),
+        (cv2.GC_BGD, known < UNLIKELY),
     ):
         hints[where.cpu().numpy()] = hint
     colours = (pictures.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()

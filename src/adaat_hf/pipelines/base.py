@@ -150,6 +150,10 @@ class AdaATPipeline(DiffusionPipeline):
             graphs = component_files(painter.store, name, component)
             if graphs:
                 return open_network(component, painter.runtime, graphs)
+        return self._as_module(component)
+
+    def _as_module(self, component: Any) -> Any:
+        """A component as torch runs it, on the pipeline's device."""
         component = component.to(self._execution_device)
         if isinstance(component, AdaATLandmarker) and not hasattr(component, "_hf_hook"):
             return fold_batch_norm(component)

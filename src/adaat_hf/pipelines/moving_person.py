@@ -26,9 +26,11 @@ FOREARMS_AND_SHINS, BEYOND = ((3, 4), (6, 7), (9, 10), (12, 13)), 0.5
 
 @dataclass(frozen=True)
 class _View:
-    """The sources (S, 3, H, W), their key points and those of all frames, at one size; points in [-1, 1]."""
+    """The sources (S, 3, H, W), their parts (S, 3, H, W) if known, their key points and those of all frames, at one size; points in
+    [-1, 1]."""
 
     pictures: Tensor
+    parts: Tensor | None
     points: Tensor
     seen: Tensor
     driving: Tensor
@@ -89,7 +91,7 @@ class MovingPerson:
         large = (round(small[0] * detail), round(small[1] * detail)) if detail > LEAST_DETAIL else small
         views = {size: _view(people, boxes, poses, seen, processor, size) for size in {small, large}}
         view = views[small]
-        prepared = prepare_sources(view.pictures, view.points, view.driving, view.seen, view.driving_seen)
+        prepared = prepare_sources(view.pictures, view.points, view.driving, view.seen, view.driving_seen, view.parts)
         untouched = cut_person(first.picture, boxes[0], *large)
         return cls(boxes[0], large, untouched, prepared, view, views[large] if large != small else None)
 
@@ -111,7 +113,8 @@ class MovingPerson:
         if view is None:
             return None
         values = (view.pictures, view.points, view.seen, view.driving, view.driving_seen)
-        return DetailSource.of_clip(*(value.to(device) for value in values))
+        parts = None if view.parts is None else view.parts.to(device)
+        return DetailSource.of_clip(*(value.to(device) for value in values), parts=parts)
 
     def finished(self, found: AdaATGeneratorOutput, details: DetailSource | None, start: int) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] of what the network returned for the frames from `start` on."""
@@ -153,12 +156,21 @@ def _view(
     size: tuple[int, int],
 ) -> _View:
     own = [box.points_to_crop(person.pose.points, *size) for person, box in zip(people, boxes, strict=True)]
-    crops = []
-    for person, box, pose in zip(people, boxes, own, strict=True):
-        border = min(size[0] - 1, math.ceil(-box.top * size[0] / box.height))
-        crops.append(round_head(cut_person(person.picture, box, *size), border, pose, person.pose.visibility))
-    pixels = processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")["pixel_values"]
+
+    def cut(pictures: list[np.ndarray]) -> Tensor:
+        crops = []
+        for picture, person, box, pose in zip(pictures, people, boxes, own, strict=True):
+            border = min(size[0] - 1, math.ceil(-box.top * size[0] / box.height))
+            crops.append(round_head(cut_person(picture, box, *size), border, pose, person.pose.visibility))
+        found = processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")["pixel_values"]
+        return found.float()
+
+    parts = [person.parts for person in people if person.parts is not None]
     points = processor.normalize_keypoints(torch.from_numpy(np.stack(own)), *size)
     driving = processor.normalize_keypoints(torch.from_numpy(boxes[0].points_to_crop(poses, *size)), *size)
     shown = torch.from_numpy(np.stack([person.pose.visibility for person in people])).float()
-    return _View(pixels.float(), points, shown, driving, torch.from_numpy(seen).float())
+    return _View(
+        cut([person.picture for person in people]),
+        cut(parts) if len(parts) == len(people) else None,
+        points, shown, driving, torch.from_numpy(seen).float(),
+    )  # fmt: skip

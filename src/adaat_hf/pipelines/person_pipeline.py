@@ -1,6 +1,7 @@
 """What the pipelines that paint persons share: components, their detector, and checks of sources."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_landmarker import AdaATLandmarker
@@ -9,6 +10,7 @@ from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import ImageInput
 from ..processing.landmarks_torch import TorchBodyDetector
 from .base import AdaATPipeline
+from .persons import SourcePerson
 
 
 class PersonPipeline(AdaATPipeline):
@@ -46,3 +48,13 @@ class PersonPipeline(AdaATPipeline):
         if self.body_landmarker is None:
             return None
         return TorchBodyDetector(self.network("body_landmarker"))
+
+    def tell_parts(self, people: Sequence[SourcePerson]) -> list[SourcePerson]:
+        """Photographed persons, their pixels told from what is around them, if the pipeline's landmarker can (`config.parts`)."""
+        if self.body_landmarker is None or not self.body_landmarker.config.parts:
+            return list(people)
+        detector = TorchBodyDetector(self._as_module(self.body_landmarker))
+        return [
+            replace(one, parts=detector.find_parts(one.picture, one.pose.points, one.pose.visibility))
+            for one in people
+        ]

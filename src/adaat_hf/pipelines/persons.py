@@ -35,10 +35,12 @@ class SourcePerson:
     Args:
         picture (`np.ndarray` of shape (H, W, 3)): uint8.
         pose ([`BodyPose`]): In its pixels.
+        parts (`np.ndarray` of shape (H, W, 3), *optional*): How likely each pixel is each of `PARTS`, times 255, uint8.
     """
 
     picture: np.ndarray
     pose: BodyPose
+    parts: np.ndarray | None = None
 
     def frame(self, poses: Sequence[np.ndarray], seen: Sequence[np.ndarray], aspect: float, crop: bool) -> PersonBox:
         """The part of the photograph that shows the person and has room for poses (18, 2) in its pixels.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from diffusers.utils import BaseOutput
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..models.limb_warp import prepare_layers
 from ..models.modeling_adaat import AdaATGenerator
 from ..models.modeling_landmarker import AdaATLandmarker
 from ..processing.body_keypoints import BodyDetector
@@ -164,7 +166,9 @@ class PersonGenerationPipeline(PersonPipeline):
         self.check_inputs(images, size, fit, batch_size, output_type, names)
         finder = detector or self.own_detector()
         given = one_for_each(source_pose, len(images))
-        people = [read_source_person(image, finder, person, own) for image, own in zip(images, given, strict=True)]
+        people = self.tell_parts(
+            [read_source_person(image, finder, person, own) for image, own in zip(images, given, strict=True)]
+        )
         poses = read_poses(pose, finder, pose_person)
         placed = place_poses(poses, people[0], fit)
         # A detector's doubt about a point says nothing about what lies in front of it (`BEHIND`).
@@ -173,10 +177,13 @@ class PersonGenerationPipeline(PersonPipeline):
         boxes += [self._frame(other, [], [], size, crop) for other in people[1:]]
         targets = np.stack([boxes[0].points_to_crop(points, *size) for points in placed])
         crops = [cut_person(one.picture, box, *size) for one, box in zip(people, boxes, strict=True)]
+        parts = [
+            cut_person(one.parts, box, *size) for one, box in zip(people, boxes, strict=True) if one.parts is not None
+        ]
         own = np.stack([box.points_to_crop(one.pose.points, *size) for one, box in zip(people, boxes, strict=True)])
         own_seen = np.stack([one.pose.visibility for one in people])
         pictures = self._paint_poses(
-            crops, (own, own_seen), (targets, np.stack(seen)), batch_size, callback_on_step_end, names
+            crops, parts, (own, own_seen), (targets, np.stack(seen)), batch_size, callback_on_step_end, names
         )
         self.maybe_free_model_hooks()
         result = self.image_processor.postprocess(pictures, output_type)
@@ -216,6 +223,7 @@ class PersonGenerationPipeline(PersonPipeline):
     def _paint_poses(
         self,
         crops: list[np.ndarray],
+        parts: list[np.ndarray],
         own: tuple[np.ndarray, np.ndarray],
         targets: tuple[np.ndarray, np.ndarray],
         batch_size: int | None,
@@ -224,17 +232,22 @@ class PersonGenerationPipeline(PersonPipeline):
     ) -> Tensor:
         """Pictures (N, 3, H, W) in [0, 1]."""
         size = crops[0].shape[:2]
-        pixels = self.image_processor(crops, size={"height": size[0], "width": size[1]}, return_tensors="pt")
-        source = pixels["pixel_values"]
+        process = partial(self.image_processor, size={"height": size[0], "width": size[1]}, return_tensors="pt")
+        source = process(crops)["pixel_values"]
         prepare = self.image_processor.prepare_keypoints
         points, seen = prepare(torch.from_numpy(own[0]), torch.from_numpy(own[1]), *size)
         poses, poses_seen = prepare(torch.from_numpy(targets[0]), torch.from_numpy(targets[1]), *size)
+        prepared = None
+        if parts and self.generator.config.moves_limbs:
+            prepared = prepare_layers(source, points, seen, process(parts)["pixel_values"].float())
         if len(crops) == 1:
             source, points, seen = source[0], points[0], None if seen is None else seen[0]
         pictures: list[Tensor] = []
         with tqdm(total=len(poses), unit="picture", **self._bar_settings()) as bar:
             bar.set_description(f"painting on {self._execution_device}")
-            for number, batch in enumerate(self.paint_tensors(source, points, poses, seen, poses_seen, batch_size)):
+            for number, batch in enumerate(
+                self.paint_tensors(source, points, poses, seen, poses_seen, batch_size, prepared)
+            ):
                 pictures.append(batch)
                 bar.update(len(batch))
                 if callback is not None:

@@ -161,6 +161,7 @@ class PoseTransferPipeline(PersonPipeline):
         ]
         fitter = BodyFitter(self.body_model)
         people, bodies = fit_people(fitter, people)
+        people = self.tell_parts(people)
         drive = self._read_driving(driving, finder, fitter, driving_person, fps, frame_policy)
         read_at = time.perf_counter()
         warn_if_seen_from_another_side(bodies, drive.coefficients)

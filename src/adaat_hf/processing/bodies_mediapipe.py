@@ -1,5 +1,6 @@
 """Body key points by MediaPipe's Pose Landmarker (33 points), an optional dependency."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ class MediaPipeBodyDetector:
         model_path (`str` or `Path`): A `pose_landmarker_*.task` file.
         max_bodies (`int`, *optional*, defaults to 4): Most persons returned per frame.
         min_confidence (`float`, *optional*, defaults to 0.4): Detection threshold in [0, 1].
+        silhouettes (`bool`, *optional*, defaults to `False`): Also return the bodies' silhouettes.
 
     Raises:
         ImportError: if `mediapipe` is not installed.
@@ -27,7 +29,9 @@ class MediaPipeBodyDetector:
         ValueError: if the file is no pose model.
     """
 
-    def __init__(self, model_path: str | Path, max_bodies: int = 4, min_confidence: float = 0.4) -> None:
+    def __init__(
+        self, model_path: str | Path, max_bodies: int = 4, min_confidence: float = 0.4, silhouettes: bool = False
+    ) -> None:
         path = Path(model_path)
         if not path.is_file():
             raise FileNotFoundError(
@@ -38,6 +42,7 @@ class MediaPipeBodyDetector:
             base_options=self._mediapipe.tasks.BaseOptions(model_asset_path=str(path)),
             num_poses=max_bodies,
             min_pose_detection_confidence=min_confidence,
+            output_segmentation_masks=silhouettes,
         )
         try:
             self._model = vision.PoseLandmarker.create_from_options(options)
@@ -52,10 +57,12 @@ class MediaPipeBodyDetector:
     def _detect_one(self, frame: np.ndarray) -> list[BodyKeypoints]:
         height, width = frame.shape[:2]
         bodies = []
-        for found in self._model.detect(as_mediapipe_image(self._mediapipe, frame)).pose_landmarks:
+        result = self._model.detect(as_mediapipe_image(self._mediapipe, frame))
+        masks = [mask.numpy_view().reshape(height, width).copy() for mask in result.segmentation_masks or ()]
+        for found, silhouette in zip_longest(result.pose_landmarks, masks):
             points = np.array([[point.x * width, point.y * height] for point in found], np.float32) - 0.5
             trust = np.array([point.visibility * point.presence for point in found], np.float32)
             seen = (trust > MIN_VISIBILITY).astype(np.float32)
             if seen.any():
-                bodies.append(BodyKeypoints(points, "mediapipe33", seen, float(trust.mean())))
+                bodies.append(BodyKeypoints(points, "mediapipe33", seen, float(trust.mean()), silhouette))
         return sorted(bodies, key=lambda body: -body.size)

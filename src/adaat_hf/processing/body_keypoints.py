@@ -46,7 +46,11 @@ class BodyKeypoints(Landmarks):
 
     Args:
         layout (`str`): `"body18"`, `"coco17"`, `"mediapipe33"` or `"openpose25"`.
+        silhouette (`np.ndarray` of shape (H, W), *optional*): How far each of the picture's pixels belongs to the body, in [0, 1], from
+            detectors that tell.
     """
+
+    silhouette: np.ndarray | None = None
 
     def as_body18(self) -> tuple[np.ndarray, np.ndarray]:
         """Convert to the 18-point layout; a missing neck is the middle of the shoulders, if both are seen.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..models.modeling_landmarker import AdaATLandmarker, heatmap_centres
+from ..models.modeling_landmarker import PARTS_STRIDE, AdaATLandmarker, heatmap_centres
 from .body_keypoints import BODY18, HIPS, NECK, BodyKeypoints
 from .boxes import suppress_overlaps
 from .keypoints import FACE96
@@ -23,6 +23,8 @@ _Judgement = tuple[Tensor, Tensor | None, Tensor]
 MAX_TILT = np.deg2rad(50.0)
 # A body of which less is seen is left out.
 MIN_POINTS = 5
+# Shares of `PARTS`, times 255, that say nothing.
+UNSEEN = (128, 127, 0)
 # How often the square is looked at in which something was seen just before.
 NEAR_LOOKS = 2
 
@@ -152,7 +154,9 @@ class _TorchDetector(Generic[Found]):
 
     def _refined(self, candidate: _Candidate, points: np.ndarray) -> _Candidate:
         """A tighter, upright square around the landmarks (K, 2) that a look found, also those that it did not see."""
-        angle = self._upright(points)
+        return self._square(candidate, points, self._upright(points))
+
+    def _square(self, candidate: _Candidate, points: np.ndarray, angle: float) -> _Candidate:
         low, high = points.min(0), points.max(0)
         centre = (low + high) / 2
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -258,6 +262,34 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
         if found.visibility is not None:
             visibility = (found.visibility + other.visibility[:, sides]).float() / 2
         return points, visibility, (found.presence + other.presence).float() / 2
+
+    @torch.no_grad()
+    def find_parts(self, picture: np.ndarray, points: np.ndarray, visibility: np.ndarray) -> np.ndarray:
+        """Tell which pixels of a picture are a body's, and its arms'; needs `config.parts`.
+
+        Args:
+            picture (`np.ndarray` of shape (H, W, 3)): uint8.
+            points (`np.ndarray` of shape (18, 2)): The body's key points in pixels.
+            visibility (`np.ndarray` of shape (18,)): Points with 0 are ignored.
+
+        Returns:
+            `np.ndarray` of shape (H, W, 3): How likely each pixel is each of `PARTS`, times 255, uint8; far from the points that are
+            seen, `UNSEEN`.
+        """
+        shown = points[visibility > 0]
+        upright = self._upright(points) if (visibility[[NECK, *HIPS]] > 0).all() else 0.0
+        place = self._square(_Candidate(0, 0.0, 0.0, 0.0), shown, upright)
+        size = self.model.config.crop_size
+        matrix = _to_crop(place, size)
+        crop = self._to_tensor(_cut(picture, matrix, place.side / size, size)[None])
+        logits = [self.model(one, parts=True).parts for one in (crop, crop.flip(-1))]
+        found = (logits[0].float().softmax(1) + logits[1].flip(-1).float().softmax(1)) / 2
+        likely = (255 * found)[0].permute(1, 2, 0).round().byte().cpu().numpy()
+        cells = np.array(matrix)
+        cells[:, 2] += 0.5
+        cells = cells / PARTS_STRIDE - [[0, 0, 0.5]]
+        back = cv2.invertAffineTransform(cells)
+        return cv2.warpAffine(likely, back, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderValue=UNSEEN)
 
     def _upright(self, points: np.ndarray) -> float:
         """A lying body is turned upright; smaller tilts stay, as the network has learned them."""

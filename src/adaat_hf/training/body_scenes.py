@@ -1,5 +1,6 @@
 """Pictures of persons with their key points, and crops of them, to train the body landmarker."""
 
+import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..models.limbs import body_coverage
+from ..models.modeling_landmarker import PARTS_STRIDE
 from ..processing.body_keypoints import BODY18, HIPS, NECK, SHOULDERS, BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
 from ..processing.landmarks_torch import MIN_POINTS as MIN_SHOWN
+from .body_parts import NOTHING, UNKNOWN, decode_parts, encode_parts, label_parts
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
 
-LABELS = "labels.json"
+LABELS, PARTS_SUFFIX = "labels.json", ".png"
 NEGATIVES = 0.2
 MIN_POINTS = 8
 MIN_SIZE = 40
@@ -31,8 +34,9 @@ NEAR, ROUGH, ROUGH_SHARE = ((0.8, 1.35), 0.06), ((0.7, 2.0), 0.15), 0.4
 CLOSE_UPS, CLOSE_UP_SIDES = 0.35, (0.3, 0.9)
 # Points around one of which a close-up is taken: nose, neck, shoulders, hips.
 MIDDLE = (0, NECK, *SHOULDERS, *HIPS)
-# Share of the pictures whose surroundings are painted over, and how much wider than the limbs is what stays.
-REPLACED, KEPT_MARGIN = 0.35, 1.4
+# Share of the pictures whose surroundings are painted over; how much wider than the limbs is what stays, and how soft its edge in
+# pixels where the outline is known.
+REPLACED, KEPT_MARGIN, KEPT_SOFTNESS = 0.35, 1.4, 1.0
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,15 @@ class BodyScene(Scene):
 
     Args:
         bodies (`np.ndarray` of shape (N, 18, 3)): x and y in pixels, and visibility.
+        parts (`tuple[bytes, ...]`): Labels of the picture's pixels for each body (see [`label_parts`]), PNG; none if they are not known.
     """
 
     bodies: np.ndarray
+    parts: tuple[bytes, ...] = ()
+
+    def labels(self, index: int) -> np.ndarray:
+        """Labels of the pixels (H, W), uint8, for one of the bodies."""
+        return decode_parts(self.parts[index])
 
     def varied(self, random: np.random.Generator) -> np.ndarray:
         """The picture, by chance with the bodies before a plain or shaded wall, so that rooms are not learned."""
@@ -53,10 +63,14 @@ class BodyScene(Scene):
             return picture
         height, width = picture.shape[:2]
         points = AdaATImageProcessor.normalize_keypoints(torch.from_numpy(self.bodies[..., :2]), height, width)
-        # The outline needs no more than a quarter of the picture's resolution.
-        extent = (max(height // 4, 2), max(width // 4, 2))
-        cover = body_coverage(points, torch.from_numpy(self.bodies[..., 2]), *extent, KEPT_MARGIN).amax(0)[0]
-        weight = cv2.resize(cover.numpy(), (width, height))[..., None]
+        if self.parts:
+            bodies: np.ndarray = np.maximum.reduce([self.labels(n) != NOTHING for n in range(len(self.parts))])
+            weight = cv2.GaussianBlur(bodies.astype(np.float32), (0, 0), KEPT_SOFTNESS)[..., None]
+        else:
+            # The outline needs no more than a quarter of the picture's resolution.
+            extent = (max(height // 4, 2), max(width // 4, 2))
+            cover = body_coverage(points, torch.from_numpy(self.bodies[..., 2]), *extent, KEPT_MARGIN).amax(0)[0]
+            weight = cv2.resize(cover.numpy(), (width, height))[..., None]
         return (weight * picture + (1 - weight) * _wall(height, width, random)).astype(np.uint8)
 
     def shown(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -107,8 +121,9 @@ def load_body_scenes(
     scenes = []
     label = lambda frame: _label(frame, teacher)  # noqa: E731
     for picture, labels in label_pictures(folders, cache, label, exclude, frames_per_video):
-        bodies = np.array(labels, np.float32).reshape(-1, BODY18.count, 3)
-        scenes.append(BodyScene(encode_jpeg(picture), _boxes(bodies), bodies))
+        bodies = np.array([body["points"] for body in labels], np.float32).reshape(-1, BODY18.count, 3)
+        parts = tuple(base64.b64decode(body["parts"]) for body in labels if body["parts"] is not None)
+        scenes.append(BodyScene(encode_jpeg(picture), _boxes(bodies), bodies, parts))
     return scenes
 
 
@@ -116,18 +131,28 @@ def load_labelled_bodies(folder: Path) -> list[BodyScene]:
     """Pictures whose key points are known exactly; see scripts/render_bodies.py.
 
     Args:
-        folder (`Path`): Holds the pictures and `labels.json`: for every name, bodies as 18 points (x, y, visibility).
+        folder (`Path`): Holds the pictures and `labels.json`: for every name, bodies as 18 points (x, y, visibility); beside a picture
+            of one body, there may be labels of its parts (png).
     """
     scenes = []
     for name, labels in json.loads((folder / LABELS).read_text()).items():
         bodies = np.array(labels, np.float32).reshape(-1, BODY18.count, 3)
-        scenes.append(BodyScene(encode_jpeg(load_image(folder / name)), _boxes(bodies), bodies))
+        file = (folder / name).with_suffix(PARTS_SUFFIX)
+        parts = (file.read_bytes(),) if file.is_file() else ()
+        scenes.append(BodyScene(encode_jpeg(load_image(folder / name)), _boxes(bodies), bodies, parts))
     return scenes
 
 
 def _label(picture: np.ndarray, teacher: BodyDetector) -> list[Any]:
-    found = [body.as_body18() for body in teacher.detect(picture[None])[0]]
-    return [np.c_[points, visibility].tolist() for points, visibility in found if (visibility > 0).sum() >= MIN_POINTS]
+    labels = []
+    for found in teacher.detect(picture[None])[0]:
+        body = np.c_[found.as_body18()]
+        if (body[:, 2] > 0).sum() >= MIN_POINTS:
+            parts = None if found.silhouette is None else encode_parts(label_parts(found.silhouette, body))
+            labels.append(
+                {"points": body.tolist(), "parts": None if parts is None else base64.b64encode(parts).decode()}
+            )
+    return labels
 
 
 def _boxes(bodies: np.ndarray) -> np.ndarray:
@@ -139,7 +164,7 @@ class BodyCropDataset(Dataset):
     """Endless crops of bodies.
 
     Items: `pixel_values` (3, S, S) in [0, 1]; `points` (18, 2) in [-1, 1]; `visibility` (18,); `presence` (): 1 for a
-    body, 0 for a crop without one, whose points mean nothing.
+    body, 0 for a crop without one, whose points mean nothing; `parts` (S / 2, S / 2): labels of the body's pixels.
 
     Args:
         scenes (`Sequence[BodyScene]`): Labelled pictures.
@@ -163,7 +188,7 @@ class BodyCropDataset(Dataset):
         random = np.random.default_rng((self.seed, 2, number))
         scene, index = self.bodies[int(random.integers(len(self.bodies)))]
         presence = float(random.random() >= NEGATIVES)
-        crop, body = self._crop(self.scenes[scene], index, bool(presence), random)
+        crop, body, parts = self._crop(self.scenes[scene], index, bool(presence), random)
         crop = change_colours(crop, random)
         points = body[:, :2] / (self.size - 1) * 2 - 1
         inside = (np.abs(points) <= 1).all(1)
@@ -172,13 +197,16 @@ class BodyCropDataset(Dataset):
             "points": torch.from_numpy(points.astype(np.float32)),
             "visibility": torch.from_numpy(((body[:, 2] > 0) & inside).astype(np.float32)),
             "presence": torch.tensor(presence),
+            "parts": torch.from_numpy(parts if presence else np.full_like(parts, UNKNOWN)).long(),
         }
 
     def _crop(
         self, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A turned square around a body, or beside all bodies; and the body's points in it."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A turned square around a body, or beside all bodies; the body's points in it, and labels of its parts at half the size."""
         picture, bodies, boxes = scene.varied(random), scene.bodies, scene.boxes
+        labels = scene.labels(index) if scene.parts else np.full(picture.shape[:2], UNKNOWN, np.uint8)
+        picture = np.dstack([picture, labels])
         if shown and random.random() < CLOSE_UPS:
             picture, bodies = _close_up(picture, bodies, index, random)
         body = bodies[index].copy()
@@ -201,10 +229,18 @@ class BodyCropDataset(Dataset):
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shift = (self.size - 1) / 2 - linear @ centre
         mode = cv2.BORDER_REPLICATE if random.random() < 0.6 else cv2.BORDER_CONSTANT
+        picture, labels = np.ascontiguousarray(picture[..., :3]), np.ascontiguousarray(picture[..., 3])
         if zoom < 0.6:
             picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / zoom)
-        crop = cv2.warpAffine(picture, np.c_[linear, shift], (self.size, self.size), borderMode=mode)
-        return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]]
+        to_crop = np.c_[linear, shift]
+        crop = cv2.warpAffine(picture, to_crop, (self.size, self.size), borderMode=mode)
+        cells = self.size // PARTS_STRIDE
+        to_cells = np.c_[linear, shift + 0.5] / PARTS_STRIDE - [[0, 0, 0.5]]
+        beyond = NOTHING if scene.parts else UNKNOWN
+        parts = cv2.warpAffine(
+            labels, to_cells, (cells, cells), flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=beyond
+        )
+        return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]], parts
 
 
 def _close_up(

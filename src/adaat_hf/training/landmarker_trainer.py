@@ -19,6 +19,7 @@ from ..models.modeling_landmarker import AdaATLandmarker, DetectorOutput, Landma
 from ..processing.body_keypoints import BODY18
 from ..processing.keypoints import EYES, FACE96, IRISES, LOWER_LIDS, MOUTH, UPPER_LIDS
 from .averaging import averaged_model
+from .body_parts import parts_loss
 from .body_scenes import BodyCropDataset, BodyScene
 from .checkpoints import replace_folder
 from .data import RangeSampler, select_clips
@@ -220,8 +221,10 @@ class LandmarkerTrainer:
         model = self.accelerator.unwrap_model(self.model)
         crops = self._on_device(crops)
         with self.accelerator.autocast():
-            found = model(crops["pixel_values"])
+            found = model(crops["pixel_values"], parts=self.config.parts)
         losses = landmark_loss(found, crops["points"], crops["presence"], crops.get("visibility"))
+        if found.parts is not None:
+            losses["parts"] = parts_loss(found.parts, crops["parts"])
         if scenes is not None:
             scenes = self._on_device(scenes)
             with self.accelerator.autocast():
@@ -233,6 +236,7 @@ class LandmarkerTrainer:
             "openings": 5.0,
             "presence": 0.3,
             "visibility": 0.3,
+            "parts": 3.0,
             "scores": 1.0,
             "offsets": 1.0,
             "sizes": 1.0,
