@@ -112,9 +112,11 @@ class MovingPerson:
         view = self._large
         if view is None:
             return None
-        values = (view.pictures, view.points, view.seen, view.driving, view.driving_seen)
+        pictures, points, seen, driving, driving_seen = (
+            value.to(device) for value in (view.pictures, view.points, view.seen, view.driving, view.driving_seen)
+        )
         parts = None if view.parts is None else view.parts.to(device)
-        return DetailSource.of_clip(*(value.to(device) for value in values), parts=parts)
+        return DetailSource.of_clip(pictures, points, seen, driving, driving_seen, parts)
 
     def finished(self, found: AdaATGeneratorOutput, details: DetailSource | None, start: int) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] of what the network returned for the frames from `start` on."""
