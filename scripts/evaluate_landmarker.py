@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["adaat-hf[mediapipe]"]
 # ///
-"""Compare a detector of faces or bodies with MediaPipe on the frames of clips and on pictures: error, lost ones.
+"""Compare a detector of faces or bodies with MediaPipe on the frames of clips and on pictures: error, lost ones, silhouettes.
 
 python scripts/evaluate_landmarker.py --input faces/val --teacher face_landmarker.task
 python scripts/evaluate_landmarker.py --bodies --input exercise_pairs --held-out scripts/configs/exercise_people.yaml \\
@@ -18,11 +18,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from adaat_hf.evaluation.landmark_agreement import body_error, compare_detectors, face_error
+from adaat_hf.evaluation.silhouette_agreement import compare_silhouettes
 from adaat_hf.processing.backends import open_body_detector, open_landmarker
 from adaat_hf.processing.bodies_mediapipe import MediaPipeBodyDetector
 from adaat_hf.processing.body_keypoints import HIPS, NECK, SHOULDERS
 from adaat_hf.processing.images import IMAGE_SUFFIXES, load_image
 from adaat_hf.processing.landmarks_mediapipe import MediaPipeLandmarker
+from adaat_hf.processing.landmarks_torch import TorchBodyDetector
 from adaat_hf.training.people import SEPARATOR, People
 from adaat_hf.video import VIDEO_SUFFIXES, VideoReader
 
@@ -73,19 +75,27 @@ def main() -> None:
         "--held-out", type=Path, help="YAML of people: use photographs and clips of those held out only"
     )
     parser.add_argument("--close-ups", action="store_true", help="cut upright bodies off at chest, hips or thighs")
+    parser.add_argument(
+        "--silhouettes", action="store_true", help="compare where bodies end: by colours, the network, and both (IoU)"
+    )
     parser.add_argument("--min-size", type=float, default=80, help="ignore smaller faces and bodies, in pixels (80)")
     parser.add_argument("--json", type=Path, help="file for the scores")
     args = parser.parse_args()
     shown = pictures(args.input, args.every, None if args.held_out is None else People.from_yaml(args.held_out))
-    if args.bodies:
-        bodies, judge = open_body_detector(args.landmarker or "bundled/person"), MediaPipeBodyDetector(args.teacher)
+    if args.bodies or args.silhouettes:
+        bodies = open_body_detector(args.landmarker or "bundled/person")
+        judge = MediaPipeBodyDetector(args.teacher, silhouettes=args.silhouettes)
         shown = close_ups(shown, judge) if args.close_ups else shown
-        agreement = compare_detectors(shown, bodies, judge, body_error, args.min_size)
+    if args.silhouettes:
+        if not isinstance(bodies, TorchBodyDetector):
+            parser.error(f"--landmarker is {args.landmarker!r}, expected the folder of a landmarker")
+        summary = compare_silhouettes(shown, bodies, judge, args.min_size)
+    elif args.bodies:
+        summary = compare_detectors(shown, bodies, judge, body_error, args.min_size).summary()
     else:
         faces = open_landmarker(args.landmarker or "bundled/face")
         teacher = MediaPipeLandmarker(args.teacher, max_faces=5)
-        agreement = compare_detectors(shown, faces, teacher, face_error, args.min_size)
-    summary = agreement.summary()
+        summary = compare_detectors(shown, faces, teacher, face_error, args.min_size).summary()
     print("  ".join(f"{name} {value:.4g}" for name, value in summary.items()))
     if args.json:
         args.json.write_text(json.dumps(summary, indent=2) + "\n")

@@ -170,3 +170,19 @@ def test_a_network_tells_arms_from_a_trunk_of_the_same_colour(hanging):
     told, alone = (take_apart(plain, axes, LIMBS[18], word).arms.amax(1)[0] for word in (parts, None))
     assert told[skin].mean() > 0.75
     assert told[dress].mean() < 0.4 * alone[dress].mean()
+
+
+def test_of_somebody_who_turns_aside_no_shoulder_remains_beside_the_trunk(hanging):
+    points, picture = hanging
+    turned = points.clone()
+    middle = points[0, [2, 5, 8, 11], 0].mean()
+    turned[0, [2, 5, 8, 11], 0] = middle + 0.2 * (points[0, [2, 5, 8, 11], 0] - middle)
+    for joint, shoulder in ((3, 2), (4, 2), (6, 5), (7, 5)):
+        turned[0, joint, 0] = turned[0, shoulder, 0]
+    moved = move_limbs(picture, normalised(points), normalised(turned))
+    top = int(turned[0, 2, 1])
+    rows = moved.driving_coverage[0, 0, top - 6 : top + 7]
+    halfway = top + int(0.4 * (points[0, 8, 1] - points[0, 2, 1]))
+    below = moved.driving_coverage[0, 0, halfway - 6 : halfway + 7]
+    assert below.sum(1).mean() > 8, "there is a trunk"
+    assert rows.sum(1).max() < 1.4 * below.sum(1).mean(), "which is no wider at the shoulders"

@@ -60,3 +60,13 @@ def test_another_landmarker_is_refused(small, tmp_path):
     narrow = AdaATLandmarkerConfig(**{**GROWN, "channels": [4, 8, 12, 16]})
     with pytest.raises(ValueError, match="is 4, expected 6 or more"):
         load_for_training(tmp_path / "small", narrow)
+
+
+@torch.no_grad()
+def test_a_landmarker_learns_parts_without_losing_what_it_knows(small, tmp_path):
+    able = load_for_training(tmp_path / "small", AdaATLandmarkerConfig(**SMALL, parts=True)).eval()
+    crops = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(able(crops).points, small(crops).points)
+    assert able(crops, parts=True).parts.shape == (2, 3, 16, 16)
+    grown = load_for_training(tmp_path / "small", AdaATLandmarkerConfig(**GROWN, parts=True)).eval()
+    assert grown(torch.rand(2, 3, 64, 64), parts=True).parts.isfinite().all()

@@ -142,7 +142,7 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: 
     rim = widen(arms.amax(1, keepdim=True), RIM)
     body = find_silhouettes(picture, axes, limbs, None if parts is None else 1 - parts[:, :1])
     filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
-    joints = _joints(pixels, axes, front, limbs).unflatten(2, (height, width))
+    joints = joint_discs(pixels, axes, limbs).unflatten(2, (height, width))
     return SourceLayers(filled, arms, legs, joints, body, rest)
 
 
@@ -153,10 +153,10 @@ def _nearer_legs(distance: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
     return torch.sigmoid((nearer + LEG_OVERLAP) / SOFTNESS)
 
 
-def _joints(pixels: Tensor, axes: LimbAxes, front: list[int], limbs: tuple[Limb, ...]) -> Tensor:
-    """Discs (B, 1, P) at those ends of the front limbs with which they hang on the rest of the body."""
+def joint_discs(pixels: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+    """Discs (B, 1, P) at those ends of the front limbs with which they hang on the rest of the body, at places (P, 2)."""
     ends = {limb.end for limb in limbs}
-    hanging = [number for number in front if limbs[number].start not in ends]
+    hanging = [number for number in front_parts(limbs) if limbs[number].start not in ends]
     radius = torch.tensor([limbs[number].radius for number in hanging], device=pixels.device)
     apart = (pixels - axes.start[:, hanging, None]).norm(dim=-1) / (radius * axes.thickness[:, hanging])[..., None]
     apart = apart + hidden_distance(axes.seen[:, hanging])
@@ -179,4 +179,4 @@ def _difference_from_axis(
     return torch.stack(found, 1)
 
 
-__all__ = ["SourceLayers", "front_parts", "leg_parts", "take_apart", "trunk_and_thighs"]
+__all__ = ["SourceLayers", "front_parts", "joint_discs", "leg_parts", "take_apart", "trunk_and_thighs"]

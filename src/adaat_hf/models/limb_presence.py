@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from .limb_layers import SourceLayers, front_parts, leg_parts, trunk_and_thighs
-from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, sample
+from .limb_layers import RIM, SourceLayers, front_parts, leg_parts, trunk_and_thighs
+from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, sample, widen
 
 
 # Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
@@ -40,13 +40,14 @@ def presence_of_parts(
     position: Tensor,
     distance: Tensor,
     reach: Tensor,
+    joints: Tensor,
     there: LimbAxes,
     limbs: tuple[Limb, ...],
 ) -> Tensor:
     """How far each limb has pixels of its own after its move.
 
     Those of the silhouette, but: arms that move leave behind what is not theirs, at the shoulders only beyond the trunk, and
-    those beside them what goes with them; legs leave what is the other leg's; the rest is filled in behind arms as the silhouette
+    those beside them what goes with them, but at the shoulders of both poses: of somebody who turns aside they are before the trunk; legs leave what is the other leg's; the rest is filled in behind arms as the silhouette
     without arms is, but no farther than its capsules reach, as a hanging arm lies beside the trunk.
 
     Args:
@@ -55,6 +56,7 @@ def presence_of_parts(
         moving (`Tensor` of shape (B, L)): Whether limbs move, from 0 to 1.
         position (`Tensor` of shape (B, L, P, 2)), distance (`Tensor` of shape (B, L, P)): Of all pixels in the limbs' frames.
         reach (`Tensor` of shape (B, L, P)): See [`reach_of_parts`].
+        joints (`Tensor` of shape (B, 1, P)): Where shoulders are to be (see [`joint_discs`]).
         there ([`LimbAxes`]): The driving pose.
         limbs (`tuple[Limb, ...]`): The limbs.
 
@@ -63,8 +65,7 @@ def presence_of_parts(
     """
     front, legs, (trunk, thighs) = front_parts(limbs), list(leg_parts(limbs)), trunk_and_thighs(limbs)
     moved = layers.arms * moving[:, front, None, None]
-    gone = moved.amax(1, keepdim=True) * (1 - layers.joints)
-    behind = torch.cat([torch.lerp(layers.body, layers.rest, gone), gone], 1)
+    behind = torch.cat([layers.body, layers.rest, widen(moved.amax(1, keepdim=True), RIM), layers.joints], 1)
     on_trunk = joined_coverage(reach[:, [trunk]], sample(layers.body, grids[:, trunk]).flatten(2))
     presence = []
     for number in range(len(limbs)):
@@ -72,8 +73,10 @@ def presence_of_parts(
         if number in front:
             presence.append(_of_arm(layers, moved, moving[:, number], front.index(number), grid, on_trunk))
             continue
-        leg = layers.legs[:, [legs.index(number)]] if number in legs else torch.ones_like(gone)
-        body, lost, own = sample(torch.cat([behind, leg], 1), grid).flatten(2).unbind(1)
+        leg = layers.legs[:, [legs.index(number)]] if number in legs else torch.ones_like(layers.body)
+        body, rest, arms, shoulders, own = sample(torch.cat([behind, leg], 1), grid).flatten(2).unbind(1)
+        lost = arms * (1 - shoulders * joints[:, 0])
+        body = torch.lerp(body, rest, lost)
         beside = torch.sigmoid((distance[:, number] - BESIDE) / SOFTNESS)
         presence.append(body * (1 - beside * lost) * own)
     on_legs = joined_coverage(reach[:, thighs], torch.stack([presence[number] for number in thighs], 1))

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .completion import complete
 from .inpainting import inpaint
-from .limb_layers import SourceLayers, front_parts, take_apart
+from .limb_layers import SourceLayers, front_parts, joint_discs, take_apart
 from .limb_presence import hidden_by_body, presence_of_parts, reach_of_parts
 from .limbs import (
     LIMBS,
@@ -223,7 +223,8 @@ def move_limbs(
     grids = places.unflatten(2, (height, width)) / places.new_tensor([aspect, 1.0])
     feet = foot_distance(position, there, limbs)
     reach, distance = reach_of_parts(position, distance, there, limbs).minimum(feet), distance.minimum(feet)
-    presence = presence_of_parts(layers, grids, moving, position, distance, reach, there, limbs)
+    joints = joint_discs(pixels, there, limbs)
+    presence = presence_of_parts(layers, grids, moving, position, distance, reach, joints, there, limbs)
     reach = reach + hidden
     under = hidden_by_body(presence, reach, there, limbs)
     presence = presence * (1 - under)
