@@ -222,3 +222,13 @@ def test_a_landmarker_tells_parts_only_if_it_can_and_is_asked():
     unable = AdaATLandmarker(AdaATLandmarkerConfig(**settings)).eval()
     assert unable(crops, parts=True).parts is None
     assert not any("parts" in name for name in unable.state_dict())
+
+
+def test_ears_on_a_shoulder_do_not_count(standing_pose):
+    config = AdaATLandmarkerConfig(layout="body18", num_keypoints=18, crop_size=64, channels=(8, 8, 8))
+    detector = TorchBodyDetector(AdaATLandmarker(config))
+    points, seen = (standing_pose * [176, 256]).astype(np.float32), np.ones(18, np.float32)
+    assert detector._result(points, seen, 1.0).visibility.all()
+    points[17] = points[5] + [3, -4]
+    found = detector._result(points, seen, 1.0)
+    assert found.visibility[17] == 0 and found.visibility[:17].all() and seen.all()

@@ -16,7 +16,7 @@ BODY18_NAMES = (
     "right_eye", "left_eye", "right_ear", "left_ear",
 )  # fmt: skip
 BODY18 = KeypointLayout("body18", (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16))
-NECK, SHOULDERS, HIPS = 1, (2, 5), (8, 11)
+NECK, SHOULDERS, HIPS, EYES, EARS = 1, (2, 5), (8, 11), (14, 15), (16, 17)
 # Bones to draw, and to compare body sizes by.
 BODY18_BONES = (
     (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),

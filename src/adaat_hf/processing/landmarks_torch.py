@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..models.modeling_landmarker import PARTS_STRIDE, AdaATLandmarker, heatmap_centres
-from .body_keypoints import BODY18, HIPS, NECK, BodyKeypoints
+from .body_keypoints import BODY18, EARS, EYES, HIPS, NECK, BodyKeypoints
 from .boxes import suppress_overlaps
 from .keypoints import FACE96
 from .landmarks import FaceLandmarks, Landmarks
@@ -23,6 +23,8 @@ _Judgement = tuple[Tensor, Tensor | None, Tensor]
 MAX_TILT = np.deg2rad(50.0)
 # A body of which less is seen is left out.
 MIN_POINTS = 5
+# An ear lies at most this far below the eyes, in units of their way to the neck.
+LOWEST_EAR = 0.65
 # Shares of `PARTS`, times 255, that say nothing.
 UNSEEN = (128, 127, 0)
 # How often the square is looked at in which something was seen just before.
@@ -298,7 +300,18 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
         return angle if abs(angle) > MAX_TILT else 0.0
 
     def _result(self, points: np.ndarray, visibility: np.ndarray, score: float) -> BodyKeypoints | None:
+        visibility = visibility * (1 - _mistaken_ears(points))
         return BodyKeypoints(points, BODY18.name, visibility, score) if visibility.sum() >= MIN_POINTS else None
+
+
+def _mistaken_ears(points: np.ndarray) -> np.ndarray:
+    """1 for the ears (18,) of a body (18, 2) that lie nearly as far down as the neck: of small people they are sometimes taken from a
+    shoulder."""
+    middle = points[list(EYES)].mean(0)
+    down = points[NECK] - middle
+    mistaken = np.zeros(len(points), np.float32)
+    mistaken[list(EARS)] = (points[list(EARS)] - middle) @ down > LOWEST_EAR * (down @ down)
+    return mistaken
 
 
 def _to_crop(candidate: _Candidate, size: int) -> np.ndarray:
