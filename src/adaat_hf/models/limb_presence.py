@@ -47,8 +47,9 @@ def presence_of_parts(
     """How far each limb has pixels of its own after its move.
 
     Those of the silhouette, but: arms that move leave behind what is not theirs, at the shoulders only beyond the trunk, and
-    those beside them what goes with them, but at the shoulders of both poses: of somebody who turns aside they are before the trunk; legs leave what is the other leg's; the rest is filled in behind arms as the silhouette
-    without arms is, but no farther than its capsules reach, as a hanging arm lies beside the trunk.
+    those beside them what goes with them, but at the shoulders of both poses: of somebody who turns aside, the source's are wider
+    apart than the trunk; legs leave what is the other leg's; the rest is filled in behind arms as the silhouette without arms is,
+    but no farther than its capsules reach, as a hanging arm lies beside the trunk.
 
     Args:
         layers ([`SourceLayers`]): The source taken apart.
