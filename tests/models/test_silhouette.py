@@ -175,3 +175,11 @@ def test_what_a_network_says_counts_more_than_colours(dressed):
     )
     assert overlap(found, body) > 0.95 > 0.9 > overlap(blind, body)
     assert blind.equal(alone), "a network that says nothing changes nothing"
+
+
+def test_a_network_that_misses_a_limb_does_not_take_it_away(dressed):
+    picture, points, _ = dressed
+    axes = limb_axes(points, None, ASPECT, LIMBS[18])
+    found = find_silhouettes(picture, axes, LIMBS[18], torch.full((1, 1, HEIGHT, WIDTH), 0.02))[0, 0] > 0.5
+    on_axes = body_coverage(points, None, HEIGHT, WIDTH, 0.25)[0, 0] > 0.9
+    assert found[on_axes].float().mean() > 0.95

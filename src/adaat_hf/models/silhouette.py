@@ -14,7 +14,7 @@ from .limbs import Limb, LimbAxes, limb_distance
 # Within this many radii of an axis all is body; beyond the second bound, and feet, nothing is; between them, colours decide.
 CERTAIN, FARTHEST = 0.35, 1.75
 ITERATIONS = 2
-# Where a network says less, or more than this, there is no body, or is one, whatever the colours.
+# Where a network says less, or more than this, there is no body but on the axes, as thin arms are missed, or is one, whatever the colours.
 UNLIKELY, LIKELY = 0.1, 0.95
 # Heights above this are reduced for the search.
 LARGEST_HEIGHT = 512
@@ -45,8 +45,8 @@ def find_silhouettes(
     for hint, where in (
         (cv2.GC_PR_BGD, far < 1),
         (cv2.GC_PR_FGD, near < 1),
-        (cv2.GC_FGD, (near < CERTAIN) | ((far < 1) & (known > LIKELY))),
         (cv2.GC_BGD, known < UNLIKELY),
+        (cv2.GC_FGD, (near < CERTAIN) | ((far < 1) & (known > LIKELY))),
     ):
         hints[where.cpu().numpy()] = hint
     colours = (pictures.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
