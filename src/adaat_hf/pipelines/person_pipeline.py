@@ -53,7 +53,10 @@ class PersonPipeline(AdaATPipeline):
         """Photographed persons, their pixels told from what is around them, if the pipeline's landmarker can (`config.parts`)."""
         if self.body_landmarker is None or not self.body_landmarker.config.parts:
             return list(people)
-        detector = TorchBodyDetector(self._as_module(self.body_landmarker))
+        network = self.network("body_landmarker")
+        # Exported graphs tell no parts.
+        told_by = network if isinstance(network, AdaATLandmarker) else self._as_module(self.body_landmarker)
+        detector = TorchBodyDetector(told_by)
         return [
             replace(one, parts=detector.find_parts(one.picture, one.pose.points, one.pose.visibility))
             for one in people

@@ -287,10 +287,7 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
         logits = [self.model(one, parts=True).parts for one in (crop, crop.flip(-1))]
         found = (logits[0].float().softmax(1) + logits[1].flip(-1).float().softmax(1)) / 2
         likely = (255 * found)[0].permute(1, 2, 0).round().byte().cpu().numpy()
-        cells = np.array(matrix)
-        cells[:, 2] += 0.5
-        cells = cells / PARTS_STRIDE - [[0, 0, 0.5]]
-        back = cv2.invertAffineTransform(cells)
+        back = cv2.invertAffineTransform(to_cells(matrix))
         return cv2.warpAffine(likely, back, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderValue=UNSEEN)
 
     def _upright(self, points: np.ndarray) -> float:
@@ -312,6 +309,11 @@ def _mistaken_ears(points: np.ndarray) -> np.ndarray:
     mistaken = np.zeros(len(points), np.float32)
     mistaken[list(EARS)] = (points[list(EARS)] - middle) @ down > LOWEST_EAR * (down @ down)
     return mistaken
+
+
+def to_cells(matrix: np.ndarray) -> np.ndarray:
+    """The affine matrix (2, 3) to the cells of `parts` by that to a crop's pixels."""
+    return (matrix + [[0, 0, 0.5]]) / PARTS_STRIDE - [[0, 0, 0.5]]
 
 
 def _to_crop(candidate: _Candidate, size: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from ..processing.body_keypoints import BODY18, HIPS, NECK, SHOULDERS, BodyDetec
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
 from ..processing.landmarks_torch import MIN_POINTS as MIN_SHOWN
+from ..processing.landmarks_torch import to_cells
 from .body_parts import NOTHING, UNKNOWN, decode_parts, encode_parts, label_parts
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
@@ -62,11 +63,11 @@ class BodyScene(Scene):
         if not len(self.bodies) or random.random() >= REPLACED:
             return picture
         height, width = picture.shape[:2]
-        points = AdaATImageProcessor.normalize_keypoints(torch.from_numpy(self.bodies[..., :2]), height, width)
         if self.parts:
             bodies: np.ndarray = np.maximum.reduce([self.labels(n) != NOTHING for n in range(len(self.parts))])
             weight = cv2.GaussianBlur(bodies.astype(np.float32), (0, 0), KEPT_SOFTNESS)[..., None]
         else:
+            points = AdaATImageProcessor.normalize_keypoints(torch.from_numpy(self.bodies[..., :2]), height, width)
             # The outline needs no more than a quarter of the picture's resolution.
             extent = (max(height // 4, 2), max(width // 4, 2))
             cover = body_coverage(points, torch.from_numpy(self.bodies[..., 2]), *extent, KEPT_MARGIN).amax(0)[0]
@@ -235,10 +236,9 @@ class BodyCropDataset(Dataset):
         to_crop = np.c_[linear, shift]
         crop = cv2.warpAffine(picture, to_crop, (self.size, self.size), borderMode=mode)
         cells = self.size // PARTS_STRIDE
-        to_cells = np.c_[linear, shift + 0.5] / PARTS_STRIDE - [[0, 0, 0.5]]
         beyond = NOTHING if scene.parts else UNKNOWN
         parts = cv2.warpAffine(
-            labels, to_cells, (cells, cells), flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=beyond
+            labels, to_cells(to_crop), (cells, cells), flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=beyond
         )
         return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]], parts
 
