@@ -19,6 +19,7 @@ from .limbs import (
     sample,
     widen,
 )
+from .matting import BAND, matte
 from .silhouette import find_silhouettes
 
 
@@ -47,16 +48,18 @@ class SourceLayers:
     A picture taken apart.
 
     Args:
-        filled (`Tensor` of shape (B, 3, H, W)): What the picture would be without its arms, filled from around them.
+        colours (`Tensor` of shape (B, 3, H, W)): The picture, with the body's own colours alone at its outline ([`matte`]).
+        filled (`Tensor` of shape (B, 3, H, W)): What it would be without its arms, filled from around them.
         arms (`Tensor` of shape (B, A, H, W)): How far each pixel belongs to each part that lies in front, in [0, 1], in the
             order of [`front_parts`].
         legs (`Tensor` of shape (B, P, H, W)): How far each pixel belongs to each part of the legs rather than to the same part of
             the other leg, in [0, 1], in the order of [`leg_parts`].
         joints (`Tensor` of shape (B, 1, H, W)): How far each pixel belongs to an arm and to the trunk at once, in [0, 1].
-        body (`Tensor` of shape (B, 1, H, W)): The silhouette ([`find_silhouettes`]).
+        body (`Tensor` of shape (B, 1, H, W)): The silhouette ([`find_silhouettes`], [`matte`]).
         rest (`Tensor` of shape (B, 1, H, W)): What it would be without the arms, filled as the picture is.
     """
 
+    colours: Tensor
     filled: Tensor
     arms: Tensor
     legs: Tensor
@@ -64,10 +67,10 @@ class SourceLayers:
     body: Tensor
     rest: Tensor
 
-    def behind(self, picture: Tensor, moving: Tensor) -> Tensor:
-        """The picture (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
-        gone = widen((self.arms * moving[..., None, None]).amax(1, keepdim=True), RIM) * (1 - self.joints)
-        return picture + gone * (self.filled - picture)
+    def behind(self, moving: Tensor) -> Tensor:
+        """The colours (B, 3, H, W) without the arms that move (B, A), from 0 to 1; at their outline a little more is filled."""
+        gone = widen((self.arms * moving[..., None, None]).amax(1, keepdim=True), RIM + BAND) * (1 - self.joints)
+        return torch.lerp(self.colours, self.filled, gone)
 
     def expand(self, count: int) -> "SourceLayers":
         """The layers of these pictures, again and again, for a batch of `count`."""
@@ -142,8 +145,10 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: 
     rim = widen(arms.amax(1, keepdim=True), RIM)
     body = find_silhouettes(picture, axes, limbs, None if parts is None else 1 - parts[:, :1])
     filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
+    filled, rest = matte(filled, rest)
+    colours, body = matte(picture, body)
     joints = joint_discs(pixels, axes, limbs).unflatten(2, (height, width))
-    return SourceLayers(filled, arms, legs, joints, body, rest)
+    return SourceLayers(colours, filled, arms, legs, joints, body, rest)
 
 
 def _nearer_legs(distance: Tensor, limbs: tuple[Limb, ...]) -> Tensor:

@@ -30,15 +30,16 @@ from .limbs import (
 
 # Parts are mixed by their distance; the closer one wins where they differ by more than about a fifth of a radius.
 SHARPNESS = 14.0
-# The source's body is erased up to this many radii, as far as its silhouette reaches, with a rim (in heights of the picture), so
-# that its outline does not stay in the background.
-ERASE_MARGIN = 1.75
+# The source's body is erased with a rim around its silhouette, in heights of the picture, so that its outline does not stay in the
+# background.
 ERASED_RIM = 0.024
 # Coverage is corrected by the network in logits, which it must be able to overrule.
 LARGEST_LOGIT = 3.0
 # Around parts that move by less than about this, in units of half the height (4 px of 256), the source's pixels stay.
 STILL = 0.03
 LEAST_PRESENCE = 1e-4
+# Within the body, parts without pixels of their own give way to those that have some all the more.
+EMPHASIS = 3.0
 # What lies behind the body is farther from all pixels by this many radii.
 FARTHER = 3.0
 
@@ -141,7 +142,8 @@ def prepare_layers(
 
 def _prepared(sources: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: Tensor | None) -> PreparedSources:
     layers = take_apart(sources.float(), axes, limbs, parts)
-    body = _limb_places(axes.only(0), layers.body[:1], limbs).amax(1, keepdim=True)
+    first = axes.only(0)
+    body = _places(first, layers.body[:1], torch.ones_like(first.seen), limbs)
     return PreparedSources(layers, complete(sources[:1].float(), 1 - body))
 
 
@@ -158,26 +160,26 @@ def _without_body(
     What is behind them is taken from `empty`, the picture without all of its body, which is made here by default: faster and worse than
     [`complete`] makes it, for training.
     """
-    places = _limb_places(axes, silhouette, limbs)
     if empty is None:
         # A trunk that stays must not run into the place of an arm that leaves.
-        empty = inpaint(source.float(), 1 - places.amax(1, keepdim=True))
-    erased = (places * moving[..., None, None]).amax(1, keepdim=True)
+        empty = inpaint(source.float(), 1 - _places(axes, silhouette, torch.ones_like(moving), limbs))
+    erased = _places(axes, silhouette, moving, limbs)
     return torch.lerp(source.float(), empty, erased), erased
 
 
-def _limb_places(axes: LimbAxes, silhouette: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
-    """Where limbs are in a picture (B, L, H, W): as far as the silhouette (B, 1, H, W) and a rim around it reach, and in any case
-    within their capsules."""
+def _places(axes: LimbAxes, silhouette: Tensor, moving: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
+    """Where the limbs that move (B, L) are in a picture, (B, 1, H, W): what is nearest to them of the silhouette (B, 1, H, W) and a rim
+    around it, and in any case within their capsules."""
     height, width = silhouette.shape[2:]
     aspect = (width - 1) / (height - 1)
     # A soft edge, within the rim: what is filled in may be a little brighter or darker than its surroundings.
     soft = round(height * ERASED_RIM) // 2
     outline = F.avg_pool2d(widen(silhouette, ERASED_RIM), 2 * soft + 1, 1, soft, count_include_pad=False)
-    around = limb_distance(axes, limbs, height, width, aspect, ERASE_MARGIN, feet=True)
-    within = limb_distance(axes, limbs, height, width, aspect, 1.0)
-    around, within = (limb_coverage(distance).unflatten(2, (height, width)) for distance in (around, within))
-    return torch.maximum(around * outline, within)
+    distance = limb_distance(axes, limbs, height, width, aspect, 1.0, feet=True)
+    nearest = torch.softmax(-SHARPNESS * distance, 1)
+    around = (nearest * moving[..., None]).sum(1).unflatten(1, (height, width))[:, None]
+    within = limb_coverage(limb_distance(axes, limbs, height, width, aspect, 1.0)).unflatten(2, (height, width))
+    return torch.maximum(around * outline, (within * moving[..., None, None]).amax(1, keepdim=True))
 
 
 def move_limbs(
@@ -229,12 +231,28 @@ def move_limbs(
     under = hidden_by_body(presence, reach, there, limbs)
     presence = presence * (1 - under)
     distance = distance + FARTHER * under
-    share = torch.softmax(SHARPNESS * (ranks - distance) - hidden + presence.clamp_min(LEAST_PRESENCE).log(), 1)
-    coverage = joined_coverage(reach, presence).unflatten(1, (height, width))[:, None]
+    coverage = joined_coverage(reach, presence)
+    share = shares_of_parts(distance, ranks, presence, hidden, coverage)
+    coverage = coverage.unflatten(1, (height, width))[:, None]
     # Mixing places instead of colours would tear limbs apart, so every part is sampled on its own.
-    behind_arms = layers.behind(source.float(), moving[:, front_parts(limbs)])
-    parts = _sample_parts(source.float(), behind_arms, grids, share, limbs)
+    behind_arms = layers.behind(moving[:, front_parts(limbs)])
+    parts = _sample_parts(layers.colours, behind_arms, grids, share, limbs)
     return MovedBody(*(value.to(source.dtype) for value in (parts, behind, coverage, erased)))
+
+
+def shares_of_parts(distance: Tensor, ranks: Tensor, presence: Tensor, hidden: Tensor, coverage: Tensor) -> Tensor:
+    """How much of each pixel is each part's (B, L, P): of what has pixels there, the foremost and nearest one's.
+
+    Args:
+        distance (`Tensor` of shape (B, L, P)): From the limbs, in radii.
+        ranks (`Tensor` of shape (L, 1)): Those of limbs that lie in front are higher.
+        presence (`Tensor` of shape (B, L, P)): How far each limb has pixels of its own there, in [0, 1].
+        hidden (`Tensor` of shape (B, L, 1)): See [`hidden_distance`].
+        coverage (`Tensor` of shape (B, P)): Where the body is, in [0, 1].
+    """
+    emphasis = 1 + (EMPHASIS - 1) * coverage[:, None]
+    owned = emphasis * presence.clamp_min(LEAST_PRESENCE).log()
+    return torch.softmax(SHARPNESS * (ranks - distance) - hidden + owned, 1)
 
 
 def _source_places(position: Tensor, here: LimbAxes, there: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
@@ -276,4 +294,12 @@ def _sample_parts(
     return total
 
 
-__all__ = ["MovedBody", "PreparedSources", "compose", "move_limbs", "prepare_layers", "prepare_sources"]
+__all__ = [
+    "MovedBody",
+    "PreparedSources",
+    "compose",
+    "move_limbs",
+    "prepare_layers",
+    "prepare_sources",
+    "shares_of_parts",
+]

@@ -16,6 +16,8 @@ CERTAIN, FARTHEST = 0.35, 1.75
 ITERATIONS = 2
 # Where a network says less, or more than this, there is no body but on the axes, as thin arms are missed, or is one, whatever the colours.
 UNLIKELY, LIKELY = 0.1, 0.95
+# Between them, colours of the body are learnt where the network says more than this; on limbs' capsules it may be undecided.
+PROBABLE, PROBABLE_ON_LIMBS = 0.5, 0.45
 # Heights above this are reduced for the search.
 LARGEST_HEIGHT = 512
 
@@ -41,10 +43,11 @@ def find_silhouettes(
     near = limb_distance(axes, limbs, height, width, aspect, 1.0).amin(1)
     far = limb_distance(axes, limbs, height, width, aspect, FARTHEST, feet=True).amin(1)
     known = torch.full_like(near, 0.5) if likely is None else likely.flatten(1).to(near)
+    probable = (far < 1) & (known > torch.where(near < 1, PROBABLE_ON_LIMBS, PROBABLE))
     hints = np.full((len(pictures), height * width), cv2.GC_BGD, np.uint8)
     for hint, where in (
         (cv2.GC_PR_BGD, far < 1),
-        (cv2.GC_PR_FGD, near < 1),
+        (cv2.GC_PR_FGD, probable),
         (cv2.GC_BGD, known < UNLIKELY),
         (cv2.GC_FGD, (near < CERTAIN) | ((far < 1) & (known > LIKELY))),
     ):
