@@ -6,7 +6,7 @@ import torch
 from adaat_hf.models.detail import DetailSource
 from adaat_hf.models.inpainting import grow
 from adaat_hf.models.limb_layers import front_parts, take_apart
-from adaat_hf.models.limb_warp import move_limbs, prepare_sources
+from adaat_hf.models.limb_warp import move_limbs, prepare_layers, prepare_sources
 from adaat_hf.models.limbs import LIMBS, limb_axes
 
 
@@ -186,3 +186,24 @@ def test_of_somebody_who_turns_aside_no_shoulder_remains_beside_the_trunk(hangin
     below = moved.driving_coverage[0, 0, halfway - 6 : halfway + 7]
     assert below.sum(1).mean() > 8, "there is a trunk"
     assert rows.sum(1).max() < 1.4 * below.sum(1).mean(), "which is no wider at the shoulders"
+
+
+def test_an_arm_that_comes_before_a_dress_brings_no_line_of_the_wall(hanging):
+    """Edges are blurred, as in photographs: where a network tells the body, an arm that leaves the wall leaves its light there."""
+    points, picture = hanging
+    body = 1 - like(picture, WALL).float()[:, None]
+    picture = torch.nn.functional.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
+    told = torch.cat([1 - body, body, like(picture, SKIN).float()[:, None]], 1).clamp(0.02, 0.98)
+    before = points.clone()
+    before[0, 3] = points[0, 2] + torch.tensor([9.0, 24])
+    before[0, 4] = points[0, 2] + torch.tensor([17.0, 46])
+    inside = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    left, right = int(points[0, 2, 0]) + 8, int(points[0, 5, 0]) - 8
+    inside[int(points[0, 2, 1]) + 12 : int(points[0, 4, 1]) - 4, left:right] = True
+    light = {}
+    for name, parts in (("told", told), ("not told", None)):
+        here, there = normalised(points), normalised(before)
+        moved = move_limbs(picture, here, there, prepared=prepare_layers(picture, here, None, parts)).composed()[0]
+        light[name] = (moved[2][inside] - SKIN[2]).clamp_min(0).sum().item()
+    assert light["not told"] > 2, "there is a line to be taken away"
+    assert light["told"] < 0.5 * light["not told"]

@@ -48,7 +48,8 @@ class SourceLayers:
     A picture taken apart.
 
     Args:
-        colours (`Tensor` of shape (B, 3, H, W)): The picture, with the body's own colours alone at its outline ([`matte`]).
+        colours (`Tensor` of shape (B, 3, H, W)): The picture, with the body's own colours alone at its outline, if a network told
+            where it is ([`matte`]).
         filled (`Tensor` of shape (B, 3, H, W)): What it would be without its arms, filled from around them.
         arms (`Tensor` of shape (B, A, H, W)): How far each pixel belongs to each part that lies in front, in [0, 1], in the
             order of [`front_parts`].
@@ -145,8 +146,11 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: 
     rim = widen(arms.amax(1, keepdim=True), RIM)
     body = find_silhouettes(picture, axes, limbs, None if parts is None else 1 - parts[:, :1])
     filled, rest = grow(torch.cat([picture, body], 1), 1 - rim, round(height * RINGS)).split([3, 1], 1)
-    filled, rest = matte(filled, rest)
-    colours, body = matte(picture, body)
+    colours = picture
+    if parts is not None:
+        # Silhouettes by colours alone are too often wrong by more than the band in which mixtures are looked for.
+        filled, rest = matte(filled, rest)
+        colours, body = matte(picture, body)
     joints = joint_discs(pixels, axes, limbs).unflatten(2, (height, width))
     return SourceLayers(colours, filled, arms, legs, joints, body, rest)
 
