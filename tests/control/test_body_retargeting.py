@@ -81,12 +81,24 @@ def test_absolute_placement_stands_on_the_drivers_ground(body_model, bodies):
 def test_legs_that_the_driver_does_not_show_stay_as_they_are(body_model, bodies):
     source, driving = bodies
     known = torch.ones(24, dtype=torch.bool)
-    legs = [SMPL24_NAMES.index(f"{side}_{name}") for side in ("left", "right") for name in ("hip", "knee", "ankle")]
-    known[legs] = False
-    half = type(driving)(**{**vars(driving), "known": known})
+    below = [SMPL24_NAMES.index(f"{side}_{name}") for side in ("left", "right") for name in ("knee", "ankle")]
+    known[list(LEGS)] = False
+    pose = driving.pose.clone()
+    pose[:, 0] = torch.stack([torch.zeros(20), torch.linspace(0, 1.5, 20), torch.zeros(20)], 1)
+    half = replace(driving, pose=pose, known=known)
     moved = retarget_body(body_model, source, half)
-    torch.testing.assert_close(moved.pose[:, legs], source.pose[:, legs].expand(20, -1, -1))
+    torch.testing.assert_close(moved.pose[:, below], source.pose[:, below].expand(20, -1, -1))
     torch.testing.assert_close(moved.pose[:, 16], driving.pose[:, 16])
+    # In the picture they are as they were photographed, however far the trunk turns.
+    hips_to_feet = [8, 9, 10, 11, 12, 13]
+    places = [
+        body.project(body_model)[:, hips_to_feet] for body in (source, replace(moved, scale=source.scale.expand(20)))
+    ]
+    still, turned = (found - found.mean(1, keepdim=True) for found in places)
+    torch.testing.assert_close(turned, still.expand(20, -1, -1), atol=0.05, rtol=0)
+    shoulders = [rotation_matrix(body.pose)[:, [0, 3, 6, 9]] for body in (moved, half)]
+    above = [turn[:, 0] @ turn[:, 1] @ turn[:, 2] @ turn[:, 3] for turn in shoulders]
+    torch.testing.assert_close(above[0], above[1], atol=1e-4, rtol=0)
 
 
 def test_a_face_that_is_turned_away_is_not_drawn(body_model, bodies):

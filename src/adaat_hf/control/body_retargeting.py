@@ -11,13 +11,14 @@ from ..processing.body_keypoints import ARM_AND_LEG_BONES, HIPS, NECK
 from .body_coefficients import FLIP, BodyCoefficients
 from .body_joints import HEAD, SHOULDERS, SMPL24_NAMES, to_body18
 from .body_model import AdaATBodyModel, pose_points
-from .rotation import rotation_matrix
+from .rotation import rotation_matrix, rotation_vector
 
 
 Placement = Literal["relative", "absolute"]
 PLACEMENTS = ("relative", "absolute")
 Rest = Literal["feet", "shoulders", "pelvis"]
 ANKLES = (SMPL24_NAMES.index("left_ankle"), SMPL24_NAMES.index("right_ankle"))
+PELVIS, SPINE = 0, 3
 LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 # How sharply the lower foot is told from the other one, in units of a metre.
 FOOT_SHARPNESS = 0.04
@@ -56,7 +57,8 @@ def retarget_body(
 
     Returns:
         [`BodyCoefficients`]: T frames in pixels of the source picture. Joints that the driver does not show, such as legs
-        beyond its border, are turned as in the source.
+        beyond its border, are turned as in the source; if it shows no legs, the trunk turns above the source's hips, as how deep
+        legs reach is hardly told by one picture, and would show if they turned too.
 
     Raises:
         ValueError: if `reference` is no frame of the driver.
@@ -65,6 +67,8 @@ def retarget_body(
     unknown = ~driving.known
     # The trunk's own turn is the driver's in any case.
     pose = torch.where(unknown[:, None], source.pose, driving.pose)
+    if unknown[list(LEGS)].all() and source.known[list(LEGS[:4])].all():
+        pose = _with_still_hips(pose, source.pose)
     moved = replace(
         driving,
         shape=source.shape if swap else driving.shape,
@@ -97,6 +101,15 @@ def retarget_body(
         # Nothing is there to show below the border that cuts.
         translation[:, 1] = translation[:, 1].maximum(source.translation[:, 1])
     return replace(moved, scale=scale, translation=translation)
+
+
+def _with_still_hips(pose: Tensor, source: Tensor) -> Tensor:
+    """Poses (T, 24, 3) whose trunk turns above hips that stay as in the source's pose (1, 24, 3)."""
+    hips = rotation_matrix(source[:, PELVIS])
+    spine = hips.mT @ rotation_matrix(pose[:, PELVIS]) @ rotation_matrix(pose[:, SPINE])
+    result = pose.clone()
+    result[:, PELVIS], result[:, SPINE] = source[:, PELVIS], rotation_vector(spine)
+    return result
 
 
 def _reference(driving: BodyCoefficients, reference: int | None) -> int:
