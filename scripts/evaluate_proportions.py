@@ -115,7 +115,7 @@ class Actor:
         shot = replace(Shot.random(vertices, rng), back=np.full((SIDE, SIDE, 3), rng.uniform(*WALLS, 3)))
         posed = list(zip(vertices, points, strict=True))
         dressed, ringed = (
-            [render(body, self.maker.faces, colours, places, shot) for body, places in posed]
+            [render(body, self.maker.faces, colours, places, shot, self.maker.arms)[:2] for body, places in posed]
             for colours in (self.colours, self.rings)
         )
         pictures = (np.stack([picture for picture, _ in film]) for film in (dressed, ringed))
