@@ -18,7 +18,7 @@ Placement = Literal["relative", "absolute"]
 PLACEMENTS = ("relative", "absolute")
 Rest = Literal["feet", "shoulders", "pelvis"]
 ANKLES = (SMPL24_NAMES.index("left_ankle"), SMPL24_NAMES.index("right_ankle"))
-PELVIS, SPINE = 0, 3
+PELVIS, SPINE = SMPL24_NAMES.index("pelvis"), SMPL24_NAMES.index("spine1")
 LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
 # How sharply the lower foot is told from the other one, in units of a metre.
 FOOT_SHARPNESS = 0.04
@@ -64,10 +64,10 @@ def retarget_body(
         ValueError: if `reference` is no frame of the driver.
     """
     start = _reference(driving, reference)
-    unknown = ~driving.known
-    # The trunk's own turn is the driver's in any case.
-    pose = torch.where(unknown[:, None], source.pose, driving.pose)
-    if unknown[list(LEGS)].all() and source.known[list(LEGS[:4])].all():
+    own_legs = bool(source.known[list(LEGS[:4])].all())
+    # How the trunk turns, drivers show in any case.
+    pose = torch.where(driving.known[:, None], driving.pose, source.pose)
+    if own_legs and not driving.known[list(LEGS)].any():
         pose = _with_still_hips(pose, source.pose)
     moved = replace(
         driving,
@@ -77,7 +77,7 @@ def retarget_body(
         known=driving.known | source.known,
     )
     own, theirs = moved.points(model), driving.points(model)
-    legs = bool(driving.known[list(LEGS[:4])].all()) and bool(source.known[list(LEGS[:4])].all())
+    legs = own_legs and bool(driving.known[list(LEGS[:4])].all())
     cut = not source.known[list(LEGS)].any()
     rest: Rest = "feet" if legs else "shoulders" if cut else "pelvis"
     size = stature(model, moved) / stature(model, driving)

@@ -143,7 +143,7 @@ def prepare_layers(
 def _prepared(sources: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: Tensor | None) -> PreparedSources:
     layers = take_apart(sources.float(), axes, limbs, parts)
     first = axes.only(0)
-    body = _places(first, layers.body[:1], torch.ones_like(first.seen), limbs)
+    (body,) = _places(first, layers.body[:1], limbs, torch.ones_like(first.seen))
     return PreparedSources(layers, complete(sources[:1].float(), 1 - body))
 
 
@@ -160,26 +160,28 @@ def _without_body(
     What is behind them is taken from `empty`, the picture without all of its body, which is made here by default: faster and worse than
     [`complete`] makes it, for training.
     """
+    body, erased = _places(axes, silhouette, limbs, torch.ones_like(moving), moving)
     if empty is None:
         # A trunk that stays must not run into the place of an arm that leaves.
-        empty = inpaint(source.float(), 1 - _places(axes, silhouette, torch.ones_like(moving), limbs))
-    erased = _places(axes, silhouette, moving, limbs)
+        empty = inpaint(source.float(), 1 - body)
     return torch.lerp(source.float(), empty, erased), erased
 
 
-def _places(axes: LimbAxes, silhouette: Tensor, moving: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
-    """Where the limbs that move (B, L) are in a picture, (B, 1, H, W): what is nearest to them of the silhouette (B, 1, H, W) and a rim
-    around it, and in any case within their capsules."""
+def _places(axes: LimbAxes, silhouette: Tensor, limbs: tuple[Limb, ...], *moving: Tensor) -> list[Tensor]:
+    """Where the limbs that move, by each of `moving` (B, L), are in a picture, (B, 1, H, W): what is nearest to them of the silhouette
+    (B, 1, H, W) and a rim around it, and in any case within their capsules."""
     height, width = silhouette.shape[2:]
     aspect = (width - 1) / (height - 1)
     # A soft edge, within the rim: what is filled in may be a little brighter or darker than its surroundings.
     soft = round(height * ERASED_RIM) // 2
     outline = F.avg_pool2d(widen(silhouette, ERASED_RIM), 2 * soft + 1, 1, soft, count_include_pad=False)
     distance = limb_distance(axes, limbs, height, width, aspect, 1.0, feet=True)
-    nearest = torch.softmax(-SHARPNESS * distance, 1)
-    around = (nearest * moving[..., None]).sum(1).unflatten(1, (height, width))[:, None]
+    nearest = torch.softmax(-SHARPNESS * distance, 1).unflatten(2, (height, width))
     within = limb_coverage(limb_distance(axes, limbs, height, width, aspect, 1.0)).unflatten(2, (height, width))
-    return torch.maximum(around * outline, (within * moving[..., None, None]).amax(1, keepdim=True))
+    return [
+        torch.maximum((nearest * moves).sum(1, keepdim=True) * outline, (within * moves).amax(1, keepdim=True))
+        for moves in (limb[..., None, None] for limb in moving)
+    ]
 
 
 def move_limbs(
