@@ -6,7 +6,7 @@ from conftest import draw_person
 
 from adaat_hf.models import limb_layers
 from adaat_hf.models.configuration_landmarker import AdaATLandmarkerConfig
-from adaat_hf.models.modeling_landmarker import AdaATLandmarker, LandmarkerOutput
+from adaat_hf.models.modeling_landmarker import AdaATLandmarker
 from adaat_hf.models.silhouette import find_silhouettes
 
 
@@ -14,13 +14,12 @@ class RedAndBlue(AdaATLandmarker):
     """A landmarker for which red is a body, blue an arm, and green neither."""
 
     def __init__(self) -> None:
-        size = {"crop_size": 128, "crop_margin": 1.35, "channels": (8, 8, 8)}
+        size = {"crop_size": 128, "crop_margin": 1.35, "channels": (8, 8, 8), "parts_channels": (8, 8)}
         super().__init__(AdaATLandmarkerConfig(layout="body18", num_keypoints=18, parts=True, **size))
 
-    def forward(self, pixel_values, parts=False):
-        assert parts
+    def tell_parts(self, pixel_values, points, visibility):
         red, green, blue = torch.nn.functional.avg_pool2d(pixel_values, 2).split(1, 1)
-        return LandmarkerOutput(parts=20 * torch.cat([green, red, blue], 1))
+        return 20 * torch.cat([green, red, blue], 1)
 
 
 def red_before_green(points: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from transformers import (
 from adaat_hf import MediaPipeBodyDetector, TorchBodyDetector, VitPoseBodyDetector
 from adaat_hf.models.configuration_landmarker import AdaATLandmarkerConfig
 from adaat_hf.models.modeling_landmarker import AdaATLandmarker, LandmarkerOutput, cell_positions, heatmap_centres
+from adaat_hf.models.parts_network import limb_maps
 from adaat_hf.processing.backends import open_body_detector
 from adaat_hf.processing.body_keypoints import BODY18
 from adaat_hf.processing.landmarks_torch import _Candidate
@@ -214,14 +215,30 @@ def test_parts_come_back_to_the_pixels_that_show_them(standing_pose, turned):
     assert (parts[wanted[..., 1] > 0][:, 1] > 200).mean() > 0.9
 
 
-def test_a_landmarker_tells_parts_only_if_it_can_and_is_asked():
+def test_a_landmarker_tells_parts_only_if_it_can(standing_pose):
     settings = {"layout": "body18", "num_keypoints": 18, "crop_size": 64, "channels": (8, 8, 8)}
-    crops = torch.rand(2, 3, 64, 64)
+    crops, points, seen = torch.rand(2, 3, 64, 64), torch.from_numpy(standing_pose).float() * 2 - 1, torch.ones(2, 18)
     able = AdaATLandmarker(AdaATLandmarkerConfig(**settings, parts=True)).eval()
-    assert able(crops).parts is None and able(crops, parts=True).parts.shape == (2, 3, 32, 32)
+    assert able.tell_parts(crops, points.expand(2, -1, -1), seen).shape == (2, 3, 32, 32)
     unable = AdaATLandmarker(AdaATLandmarkerConfig(**settings)).eval()
-    assert unable(crops, parts=True).parts is None
+    with pytest.raises(ValueError, match=r"config\.parts is False, expected True"):
+        unable.tell_parts(crops, points.expand(2, -1, -1), seen)
     assert not any("parts" in name for name in unable.state_dict())
+    with pytest.raises(Exception, match="parts is True with layout 'face96', expected 'body18'"):
+        AdaATLandmarkerConfig(parts=True)
+
+
+def test_the_network_for_parts_is_told_which_body_is_meant(standing_pose):
+    maps = limb_maps(torch.from_numpy(standing_pose)[None].float() * 2 - 1, torch.ones(1, 18), 64)
+    assert maps.shape == (1, 4, 64, 64) and maps.min() >= 0 and maps.max() <= 1
+    at = lambda point: maps[0, :, int(point[1] * 64), int(point[0] * 64)]  # noqa: E731
+    hips, knee, elbow = standing_pose[[8, 11]].mean(0), standing_pose[9], standing_pose[3]
+    assert at(hips)[0] > 0.9 and at(knee)[2] > 0.9 and at(elbow)[3] > 0.9 and at(standing_pose[0])[1] > 0.7
+    assert at(knee)[3] < 0.5 and at(elbow)[2] < 0.1
+    without_arms = torch.ones(1, 18)
+    without_arms[:, [3, 4, 6, 7]] = 0
+    less = limb_maps(torch.from_numpy(standing_pose)[None].float() * 2 - 1, without_arms, 64)
+    assert less[:, 3].max() == 0 and less[:, 2].max() > 0.9
 
 
 def test_ears_on_a_shoulder_do_not_count(standing_pose):

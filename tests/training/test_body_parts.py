@@ -15,7 +15,8 @@ from adaat_hf.training.body_parts import (
     label_parts,
     parts_loss,
 )
-from adaat_hf.training.body_scenes import BodyCropDataset, BodyScene
+from adaat_hf.training.body_scenes import BodyScene
+from adaat_hf.training.part_crops import PartCropDataset
 from adaat_hf.training.scenes import encode_jpeg
 
 
@@ -54,26 +55,29 @@ def test_crops_keep_labels_where_the_pixels_are(body):
     colours = np.array([[40, 40, 40], [230, 40, 40], [40, 40, 230]], np.uint8)
     boxes = np.array([[*body[:, :2].min(0), *body[:, :2].max(0)]], np.float32)
     scene = BodyScene(encode_jpeg(colours[parts]), boxes, body[None], (encode_parts(parts),))
-    dataset = BodyCropDataset([scene], 128, 1.35)
-    seen = np.zeros((3, 3))
+    dataset = PartCropDataset([scene], 128, 1.35)
+    seen, on_body, missing = np.zeros((3, 3)), [], 0
     for number in range(40):
         item = dataset[number]
         assert item["parts"].shape == (64, 64)
-        if item["presence"] == 0:
-            assert (item["parts"] == UNKNOWN).all()
-            continue
         red, _, blue = torch.nn.functional.avg_pool2d(item["pixel_values"], 2).numpy()
         shown = np.where(red > blue + 0.15, BODY, np.where(blue > red + 0.15, ARM, NOTHING))
         for label in (NOTHING, BODY, ARM):
             seen[label] += np.bincount(shown[item["parts"].numpy() == label], minlength=3)
+        told = item["visibility"].bool() & (item["points"].abs() < 1).all(1)
+        column, row = ((item["points"][told] + 1) * 32).long().clamp(0, 63).T
+        on_body += (item["parts"][row, column] != NOTHING).tolist()
+        missing += int((item["visibility"] == 0).sum())
+    assert 0.8 < np.mean(on_body) < 1 and missing > 0, "points are as wrong as a detector's, but not wrong"
     # Gray pictures, and walls in one of the colours, are among them.
     assert (seen[[BODY, ARM], [BODY, ARM]] / seen[[BODY, ARM]].sum(1) > 0.75).all()
 
 
-def test_pictures_without_labels_say_nothing(body):
+def test_pictures_without_labels_teach_no_parts(body):
     boxes = np.array([[*body[:, :2].min(0), *body[:, :2].max(0)]], np.float32)
     scene = BodyScene(encode_jpeg(np.zeros((HEIGHT, WIDTH, 3), np.uint8)), boxes, body[None])
-    assert (BodyCropDataset([scene], 64, 1.35)[1]["parts"] == UNKNOWN).all()
+    with pytest.raises(ValueError, match="None of the 1 pictures has labels of parts"):
+        PartCropDataset([scene], 64, 1.35)
 
 
 def test_the_loss_believes_what_the_labels_say():

@@ -8,8 +8,9 @@ import pytest
 import torch
 from conftest import draw_person
 
-from adaat_hf import AdaATLandmarker, BodyKeypoints, FaceLandmarks, TorchBodyDetector
+from adaat_hf import AdaATLandmarker, AdaATLandmarkerConfig, BodyKeypoints, FaceLandmarks, TorchBodyDetector
 from adaat_hf.models.modeling_landmarker import DetectorOutput, LandmarkerOutput, cell_positions
+from adaat_hf.training.body_parts import encode_parts, parts_loss
 from adaat_hf.training.body_scenes import BodyCropDataset, load_body_scenes
 from adaat_hf.training.landmarker_trainer import LandmarkerArguments, LandmarkerTrainer, detector_loss, landmark_loss
 from adaat_hf.training.scenes import encode_jpeg, load_scenes
@@ -95,7 +96,7 @@ def test_a_tiny_run_learns_and_resumes(packs, scenes, tmp_path):
     LandmarkerTrainer(LandmarkerArguments(**settings, max_steps=60, time_limit=0.0), scenes).train()
     assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-1"]
     trainer = LandmarkerTrainer(LandmarkerArguments(**settings, max_steps=60), scenes)
-    crops = [trainer.crops[number] for number in range(16)]
+    crops = [trainer.data["crops"][0][number] for number in range(16)]
     batch = {name: torch.stack([crop[name] for crop in crops]) for name in crops[0]}
 
     def loss(model):
@@ -172,7 +173,7 @@ def test_a_tiny_body_landmarker_learns(body_scenes, tmp_path):
         "warmup_steps": 2, "ema_decay": 0.5, "num_workers": 0,
     }  # fmt: skip
     trainer = LandmarkerTrainer(LandmarkerArguments(**settings, max_steps=60), body_scenes)
-    crops = [trainer.crops[number] for number in range(16)]
+    crops = [trainer.data["crops"][0][number] for number in range(16)]
     batch = {name: torch.stack([crop[name] for crop in crops]) for name in crops[0]}
 
     def loss(model):
@@ -185,6 +186,52 @@ def test_a_tiny_body_landmarker_learns(body_scenes, tmp_path):
     model = AdaATLandmarker.from_pretrained(tmp_path / "run" / "landmarker")
     assert loss(model) < 0.7 * before
     assert isinstance(TorchBodyDetector(model).detect(np.zeros((1, 50, 60, 3), np.uint8)), list)
+
+
+@pytest.mark.slow
+def test_parts_are_learned_alone(body_scenes, tmp_path):
+    """With batch sizes of 0, the networks that find bodies and key points stay as they are."""
+    labelled = [
+        replace(
+            scene, parts=(encode_parts((scene.decode().mean(-1) != scene.decode()[0, 0].mean()).astype(np.uint8)),)
+        )
+        for scene in body_scenes
+    ]
+    torch.manual_seed(0)
+    model = {
+        **TINY,
+        "layout": "body18",
+        "num_keypoints": 18,
+        "parts": True,
+        "parts_channels": [8, 12],
+        "crop_margin": 1.4,
+    }
+    before = AdaATLandmarker(AdaATLandmarkerConfig(**model))
+    before.save_pretrained(tmp_path / "before")
+    settings = {
+        "output_dir": str(tmp_path / "run"), "scenes": [], "batch_size": 0, "scene_batch_size": 0, "parts_batch_size": 8,
+        "learning_rate": 3e-3, "model": model, "init_from": str(tmp_path / "before"), "warmup_steps": 2, "ema_decay": 0.5,
+        "num_workers": 0, "max_steps": 40,
+    }  # fmt: skip
+    trainer = LandmarkerTrainer(LandmarkerArguments(**settings), labelled)
+    items = [trainer.data["parts"][0][number] for number in range(16)]
+    batch = {name: torch.stack([item[name] for item in items]) for name in items[0]}
+    assert trainer.train() == 40
+    after = AdaATLandmarker.from_pretrained(tmp_path / "run" / "landmarker")
+
+    def loss(model):
+        with torch.no_grad():
+            found = model.eval().tell_parts(batch["pixel_values"], batch["points"], batch["visibility"])
+        return parts_loss(found, batch["parts"])
+
+    assert loss(after) < 0.6 * loss(before)
+    assert all(
+        torch.equal(after.state_dict()[name], value)
+        for name, value in before.state_dict().items()
+        if not name.startswith("parts.")
+    )
+    with pytest.raises(ValueError, match=r"parts_batch_size is 8, but model\.parts is not true"):
+        LandmarkerTrainer(LandmarkerArguments(**{**settings, "model": {**model, "parts": False}}), labelled)
 
 
 def test_bodies_are_shown_before_other_walls(body_scenes):

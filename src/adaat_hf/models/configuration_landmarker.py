@@ -21,7 +21,9 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
         channels (`tuple[int, ...]`, *optional*, defaults to `(32, 64, 112, 176, 224)`): Channels of the landmark network
             after each halving of the resolution.
         visibility (`bool`, *optional*, defaults to `False`): Also predict which landmarks can be seen.
-        parts (`bool`, *optional*, defaults to `False`): Also tell which pixels are the body's, and which of them its arms'.
+        parts (`bool`, *optional*, defaults to `False`): Also tell which pixels are a body's, and which of them its arms'.
+        parts_channels (`tuple[int, ...]`, *optional*, defaults to `(16, 32, 48, 64, 64)`): Channels of the network that does, after
+            each halving of the resolution.
         heatmap_channels (`int`, *optional*, defaults to 96): Channels from which it makes one heat map per landmark.
     """
 
@@ -38,15 +40,18 @@ class AdaATLandmarkerConfig(PreTrainedConfig):
     heatmap_channels: int = 96
     visibility: bool = False
     parts: bool = False
+    parts_channels: list[int] | tuple[int, ...] = (16, 32, 48, 64, 64)
 
     def validate_structure(self) -> None:
         """Check the fields against each other."""
         strides = [2 ** (level + 1) for level in range(len(self.detector_channels))]
         if self.detector_stride not in strides:
             raise ValueError(f"detector_stride is {self.detector_stride}, expected one of {strides}.")
-        divisor = 2 ** len(self.channels)
+        divisor = 2 ** max(len(self.channels), len(self.parts_channels) if self.parts else 0)
         if self.crop_size % divisor:
             raise ValueError(f"crop_size is {self.crop_size}, expected a multiple of {divisor}.")
+        if self.parts and self.layout != "body18":
+            raise ValueError(f"parts is True with layout {self.layout!r}, expected 'body18': only bodies have parts.")
 
 
 __all__ = ["AdaATLandmarkerConfig"]

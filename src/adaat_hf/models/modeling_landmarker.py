@@ -13,12 +13,10 @@ from transformers.utils.generic import can_return_tuple
 from .blocks import DownBlock, ResBlock, SameBlock
 from .configuration_landmarker import AdaATLandmarkerConfig
 from .modeling_adaat import AdaATPreTrainedModel
+from .parts_network import PARTS_STRIDE, PartsNetwork, limb_maps
 
 
 HEATMAP_STRIDE = 4
-# What pixels are told apart as, and how many of them there are to a cell.
-PARTS = ("background", "body", "arm")
-PARTS_STRIDE, PARTS_CHANNELS = 2, 32
 
 
 @dataclass
@@ -47,15 +45,12 @@ class LandmarkerOutput(ModelOutput):
         presence (`Tensor` of shape (B,)): Logit of the crop showing a face or body.
         heatmaps (`Tensor` of shape (B, K, s, s)): Logits of each landmark's place, in cells of 4 pixels.
         visibility (`Tensor` of shape (B, K), *optional*): With `config.visibility`, logit of each landmark being seen.
-        parts (`Tensor` of shape (B, 3, s, s), *optional*): If they are asked for, logits of each of `PARTS`, in cells of 2 pixels: of the
-            body in the crop's middle, an arm's pixels do not count as the body's.
     """
 
     points: Tensor = cast(Tensor, None)
     presence: Tensor = cast(Tensor, None)
     heatmaps: Tensor = cast(Tensor, None)
     visibility: Tensor | None = None
-    parts: Tensor | None = None
 
 
 class FeaturePyramid(nn.Module):
@@ -126,22 +121,6 @@ def heatmap_centres(maps: Tensor) -> Tensor:
     return torch.stack([(weights.sum(2) * places).sum(-1), (weights.sum(3) * places).sum(-1)], -1)
 
 
-class PartsHead(nn.Module):
-    """Which pixels of a crop belong to what, by what the landmarks are found by and by the finer first level."""
-
-    def __init__(self, config: AdaATLandmarkerConfig) -> None:
-        super().__init__()
-        self.coarse = nn.Conv2d(config.heatmap_channels, PARTS_CHANNELS, 1)
-        self.fine = nn.Conv2d(config.channels[0], PARTS_CHANNELS, 1)
-        self.merge = SameBlock(PARTS_CHANNELS, PARTS_CHANNELS)
-        self.head = nn.Conv2d(PARTS_CHANNELS, len(PARTS), 3, padding=1)
-
-    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Logits (B, 3, H, W) by features (B, C, H, W) and coarser ones."""
-        coarse = F.interpolate(self.coarse(coarse), fine.shape[2:], mode="bilinear", align_corners=False)
-        return self.head(self.merge(self.fine(fine) + coarse))
-
-
 class LandmarkNetwork(nn.Module):
     """One heat map per landmark of a crop; its centre of mass is the landmark (integral regression; Sun et al., 2018)."""
 
@@ -154,11 +133,10 @@ class LandmarkNetwork(nn.Module):
         self.head = nn.Conv2d(config.heatmap_channels, config.num_keypoints, 1)
         self.presence = nn.Linear(widths[-1], 1)
         self.visibility = nn.Linear(widths[-1], config.num_keypoints) if config.visibility else None
-        self.parts = PartsHead(config) if config.parts else None
 
-    def forward(self, crops: Tensor, parts: bool = False) -> LandmarkerOutput:
+    def forward(self, crops: Tensor) -> LandmarkerOutput:
         """(B, 3, S, S) in [-1, 1]."""
-        fine = feature = self.stem(crops)
+        feature = self.stem(crops)
         levels = []
         for down in self.down:
             feature = down(feature)
@@ -171,12 +149,11 @@ class LandmarkNetwork(nn.Module):
             presence=self.presence(summary)[:, 0],
             heatmaps=maps,
             visibility=None if self.visibility is None else self.visibility(summary),
-            parts=self.parts(fine, merged) if parts and self.parts is not None else None,
         )
 
 
 class AdaATLandmarker(AdaATPreTrainedModel):
-    """Both networks of the landmarker; [`TorchLandmarker`] runs them on pictures."""
+    """The networks of the landmarker; [`TorchLandmarker`] and [`TorchBodyDetector`] run them on pictures."""
 
     config: AdaATLandmarkerConfig
     base_model_prefix = "landmarker"
@@ -185,13 +162,32 @@ class AdaATLandmarker(AdaATPreTrainedModel):
         super().__init__(config)
         self.detector = Detector(config)
         self.landmarks = LandmarkNetwork(config)
+        self.parts = PartsNetwork(list(config.parts_channels)) if config.parts else None
         self.post_init()
 
     @can_return_tuple
-    def forward(self, pixel_values: Tensor, parts: bool = False) -> LandmarkerOutput:
-        """Landmarks of crops `pixel_values` (B, 3, S, S), RGB in [0, 1], S = `config.crop_size`; `parts` only if they are asked for,
-        and if `config.parts`."""
-        return self.landmarks(pixel_values * 2 - 1, parts)
+    def forward(self, pixel_values: Tensor) -> LandmarkerOutput:
+        """Landmarks of crops `pixel_values` (B, 3, S, S), RGB in [0, 1], S = `config.crop_size`."""
+        return self.landmarks(pixel_values * 2 - 1)
+
+    def tell_parts(self, pixel_values: Tensor, points: Tensor, visibility: Tensor) -> Tensor:
+        """Tell which pixels of crops are those of the body with these key points.
+
+        Args:
+            pixel_values (`Tensor` of shape (B, 3, S, S)): RGB in [0, 1], S = `config.crop_size`.
+            points (`Tensor` of shape (B, 18, 2)): (x, y) in [-1, 1] of the crop, where -1 and 1 are its border pixels.
+            visibility (`Tensor` of shape (B, 18)): 0 for a missing point.
+
+        Returns:
+            `Tensor` of shape (B, 3, S / 2, S / 2): logits of each of `PARTS`; an arm's pixels do not count as the body's.
+
+        Raises:
+            ValueError: if `config.parts` is False.
+        """
+        if self.parts is None:
+            raise ValueError("The landmarker's config.parts is False, expected True: it tells no parts of bodies.")
+        maps = limb_maps(points, visibility, pixel_values.shape[-1] // PARTS_STRIDE)
+        return self.parts(pixel_values * 2 - 1, maps)
 
     def find(self, pixel_values: Tensor) -> DetectorOutput:
         """Faces or bodies in whole pictures `pixel_values` (B, 3, H, W), RGB in [0, 1]; see [`DetectorOutput`]."""
@@ -205,4 +201,4 @@ def padded_pictures(pixel_values: Tensor, config: AdaATLandmarkerConfig) -> Tens
     return F.pad(pixel_values * 2 - 1, (0, -width % divisor, 0, -height % divisor))
 
 
-__all__ = ["PARTS", "AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "heatmap_centres", "padded_pictures"]
+__all__ = ["AdaATLandmarker", "DetectorOutput", "LandmarkerOutput", "heatmap_centres", "padded_pictures"]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..models.modeling_landmarker import PARTS_STRIDE, AdaATLandmarker, heatmap_centres
+from ..models.modeling_landmarker import AdaATLandmarker, heatmap_centres
+from ..models.parts_network import PARTS_STRIDE
 from .body_keypoints import BODY18, EARS, EYES, HIPS, NECK, BodyKeypoints
 from .boxes import suppress_overlaps
 from .keypoints import FACE96
@@ -284,8 +285,14 @@ class TorchBodyDetector(_TorchDetector[BodyKeypoints]):
         size = self.model.config.crop_size
         matrix = _to_crop(place, size)
         crop = self._to_tensor(_cut(picture, matrix, place.side / size, size)[None])
-        logits = [self.model(one, parts=True).parts for one in (crop, crop.flip(-1))]
-        found = (logits[0].float().softmax(1) + logits[1].flip(-1).float().softmax(1)) / 2
+        inside = (points @ matrix[:, :2].T + matrix[:, 2]) / (size - 1) * 2 - 1
+        own, seen = (
+            torch.from_numpy(value.astype(np.float32))[None].to(self.model.device) for value in (inside, visibility)
+        )
+        mirrored, sides = own * own.new_tensor([-1, 1]), list(BODY18.mirror)
+        logits = self.model.tell_parts(crop, own, seen)
+        other = self.model.tell_parts(crop.flip(-1), mirrored[:, sides], seen[:, sides]).flip(-1)
+        found = (logits.float().softmax(1) + other.float().softmax(1)) / 2
         likely = (255 * found)[0].permute(1, 2, 0).round().byte().cpu().numpy()
         back = cv2.invertAffineTransform(to_cells(matrix))
         return cv2.warpAffine(likely, back, picture.shape[1::-1], flags=cv2.INTER_LINEAR, borderValue=UNSEEN)

@@ -14,13 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..models.limbs import body_coverage
-from ..models.modeling_landmarker import PARTS_STRIDE
 from ..processing.body_keypoints import BODY18, HIPS, NECK, SHOULDERS, BodyDetector
 from ..processing.image_processing_adaat import AdaATImageProcessor
 from ..processing.images import load_image
 from ..processing.landmarks_torch import MIN_POINTS as MIN_SHOWN
-from ..processing.landmarks_torch import to_cells
-from .body_parts import NOTHING, UNKNOWN, decode_parts, encode_parts, label_parts
+from .body_parts import NOTHING, decode_parts, encode_parts, label_parts
 from .scenes import Scene, change_colours, encode_jpeg, label_pictures
 
 
@@ -165,7 +163,7 @@ class BodyCropDataset(Dataset):
     """Endless crops of bodies.
 
     Items: `pixel_values` (3, S, S) in [0, 1]; `points` (18, 2) in [-1, 1]; `visibility` (18,); `presence` (): 1 for a
-    body, 0 for a crop without one, whose points mean nothing; `parts` (S / 2, S / 2): labels of the body's pixels.
+    body, 0 for a crop without one, whose points mean nothing.
 
     Args:
         scenes (`Sequence[BodyScene]`): Labelled pictures.
@@ -173,6 +171,8 @@ class BodyCropDataset(Dataset):
         margin (`float`): Side of a crop in units of the key points' box.
         seed (`int`, *optional*, defaults to 0): Start of the random numbers.
     """
+
+    rough_share = ROUGH_SHARE
 
     def __init__(self, scenes: Sequence[BodyScene], size: int, margin: float, seed: int = 0) -> None:
         self.scenes, self.size, self.margin, self.seed = scenes, size, margin, seed
@@ -187,27 +187,28 @@ class BodyCropDataset(Dataset):
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         random = np.random.default_rng((self.seed, 2, number))
-        scene, index = self.bodies[int(random.integers(len(self.bodies)))]
-        presence = float(random.random() >= NEGATIVES)
-        crop, body, parts = self._crop(self.scenes[scene], index, bool(presence), random)
-        crop = change_colours(crop, random)
-        points = body[:, :2] / (self.size - 1) * 2 - 1
-        inside = (np.abs(points) <= 1).all(1)
+        scene, index = self._chosen(random)
+        shown = bool(random.random() >= NEGATIVES)
+        place = self._place(scene.varied(random), scene, index, shown, random)
+        crop = change_colours(place.cut(self.size), random)
+        points, visibility = place.key_points(self.size)
         return {
             "pixel_values": torch.from_numpy(crop).permute(2, 0, 1).float() / 255,
-            "points": torch.from_numpy(points.astype(np.float32)),
-            "visibility": torch.from_numpy(((body[:, 2] > 0) & inside).astype(np.float32)),
-            "presence": torch.tensor(presence),
-            "parts": torch.from_numpy(parts if presence else np.full_like(parts, UNKNOWN)).long(),
+            "points": torch.from_numpy(points),
+            "visibility": torch.from_numpy(visibility),
+            "presence": torch.tensor(float(shown)),
         }
 
-    def _crop(
-        self, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A turned square around a body, or beside all bodies; the body's points in it, and labels of its parts at half the size."""
-        picture, bodies, boxes = scene.varied(random), scene.bodies, scene.boxes
-        labels = scene.labels(index) if scene.parts else np.full(picture.shape[:2], UNKNOWN, np.uint8)
-        picture = np.dstack([picture, labels])
+    def _chosen(self, random: np.random.Generator) -> tuple[BodyScene, int]:
+        """A body by chance."""
+        scene, index = self.bodies[int(random.integers(len(self.bodies)))]
+        return self.scenes[scene], index
+
+    def _place(
+        self, picture: np.ndarray, scene: BodyScene, index: int, shown: bool, random: np.random.Generator
+    ) -> "CropPlace":
+        """A turned square around a body of a scene, whose picture is given, or beside all bodies."""
+        bodies, boxes = scene.bodies, scene.boxes
         if shown and random.random() < CLOSE_UPS:
             picture, bodies = _close_up(picture, bodies, index, random)
         body = bodies[index].copy()
@@ -219,7 +220,7 @@ class BodyCropDataset(Dataset):
         seen = body[body[:, 2] > 0, :2]
         low, high = seen.min(0), seen.max(0)
         box = float((high - low).max())
-        sides, offset = ROUGH if random.random() < ROUGH_SHARE else NEAR
+        sides, offset = ROUGH if random.random() < self.rough_share else NEAR
         side = self.margin * box * random.uniform(*sides)
         centre = (low + high) / 2 + random.normal(0, offset, 2) * box
         if not shown:
@@ -229,18 +230,41 @@ class BodyCropDataset(Dataset):
         zoom = self.size / side
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shift = (self.size - 1) / 2 - linear @ centre
-        mode = cv2.BORDER_REPLICATE if random.random() < 0.6 else cv2.BORDER_CONSTANT
-        picture, labels = np.ascontiguousarray(picture[..., :3]), np.ascontiguousarray(picture[..., 3])
+        border = cv2.BORDER_REPLICATE if random.random() < 0.6 else cv2.BORDER_CONSTANT
+        return CropPlace(picture, body, np.c_[linear, shift], border)
+
+
+@dataclass(frozen=True)
+class CropPlace:
+    """
+    What of a picture a crop shows.
+
+    Args:
+        picture (`np.ndarray` of shape (H, W, C)): RGB, and more channels, as labels.
+        body (`np.ndarray` of shape (18, 3)): x and y in its pixels, and visibility.
+        matrix (`np.ndarray` of shape (2, 3)): From its pixels to the crop's.
+        border (`int`): What OpenCV shows beyond the picture.
+    """
+
+    picture: np.ndarray
+    body: np.ndarray
+    matrix: np.ndarray
+    border: int
+
+    def cut(self, size: int) -> np.ndarray:
+        """The crop (size, size, 3)."""
+        picture = np.ascontiguousarray(self.picture[..., :3])
+        zoom = float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
         if zoom < 0.6:
             picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / zoom)
-        to_crop = np.c_[linear, shift]
-        crop = cv2.warpAffine(picture, to_crop, (self.size, self.size), borderMode=mode)
-        cells = self.size // PARTS_STRIDE
-        beyond = NOTHING if scene.parts else UNKNOWN
-        parts = cv2.warpAffine(
-            labels, to_cells(to_crop), (cells, cells), flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=beyond
-        )
-        return crop, np.c_[body[:, :2] @ linear.T + shift, body[:, 2]], parts
+        return cv2.warpAffine(picture, self.matrix, (size, size), borderMode=self.border)
+
+    def key_points(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The body's points (18, 2) in [-1, 1] of the crop, and which of them are seen in it (18,); float32."""
+        moved = self.body[:, :2] @ self.matrix[:, :2].T + self.matrix[:, 2]
+        points = moved / (size - 1) * 2 - 1
+        inside = (np.abs(points) <= 1).all(1)
+        return points.astype(np.float32), ((self.body[:, 2] > 0) & inside).astype(np.float32)
 
 
 def _close_up(

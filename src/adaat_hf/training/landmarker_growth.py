@@ -23,7 +23,8 @@ def load_for_training(folder: str | Path, config: AdaATLandmarkerConfig) -> AdaA
 
     Args:
         folder (`str` or `Path`): A landmarker whose configuration is `config`, or that with half the `crop_size` and without
-            the first of the `channels`: it is grown, so that it finds what it found before, and sees twice as finely.
+            the first of the `channels`: it is grown, so that it finds what it found before, and sees twice as finely. What it lacks to
+            tell parts begins at random.
         config ([`AdaATLandmarkerConfig`]): The configuration wanted.
 
     Raises:
@@ -45,6 +46,8 @@ def load_for_training(folder: str | Path, config: AdaATLandmarkerConfig) -> AdaA
     grown = AdaATLandmarker(config)
     grown.detector.load_state_dict(small.detector.state_dict())
     _grow(small.landmarks, grown.landmarks)
+    if grown.parts is not None and small.parts is not None:
+        grown.parts.load_state_dict(small.parts.state_dict())
     return grown
 
 

@@ -27,7 +27,15 @@ from .landmark_crops import LandmarkDataset
 from .landmarker_growth import load_for_training
 from .loop import run_steps
 from .packs import PackedClip, read_packs
+from .part_crops import PartCropDataset
 from .scenes import Scene, SceneDataset
+
+
+# How much the losses count.
+WEIGHTS = {
+    "points": 10.0, "heatmaps": 1.0, "openings": 5.0, "presence": 0.3, "visibility": 0.3, "parts": 3.0,
+    "scores": 1.0, "offsets": 1.0, "sizes": 1.0,
+}  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -44,8 +52,10 @@ class LandmarkerArguments:
         frames_per_video (`int`): Frames of every video that are used as pictures.
         model (`dict`): Fields of [`AdaATLandmarkerConfig`]; its layout says whether faces or bodies are learned.
         init_from (`str`, *optional*): Folder of a landmarker to start from (see [`load_for_training`]).
+        batch_size (`int`): Crops per step for the landmarks; 0 leaves their network as it is.
         scene_batch_size (`int`): Whole pictures per step; 0 leaves the detector as it is.
-        batch_size, max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
+        parts_batch_size (`int`): Crops per step for the parts; 0 leaves their network as it is.
+        max_steps, learning_rate, warmup_steps, ema_decay, seed, num_workers
         mixed_precision (`str`): `"no"`, `"bf16"` or `"fp16"`.
         time_limit (`float`, *optional*): Minutes after which the run saves a checkpoint and ends.
         checkpoint_steps (`int`): Steps between checkpoints.
@@ -64,6 +74,7 @@ class LandmarkerArguments:
     model: dict[str, Any] = field(default_factory=dict)
     batch_size: int = 64
     scene_batch_size: int = 12
+    parts_batch_size: int = 0
     max_steps: int = 20_000
     learning_rate: float = 1.0e-3
     warmup_steps: int = 200
@@ -163,7 +174,7 @@ def detector_loss(found: DetectorOutput, boxes: Tensor, stride: int) -> dict[str
 
 
 class LandmarkerTrainer:
-    """One training run; both networks take a step on every batch.
+    """One training run; the networks that are to learn take a step together.
 
     Args:
         args (`LandmarkerArguments`): Its settings.
@@ -190,64 +201,64 @@ class LandmarkerTrainer:
 
     def _open_data(self, scenes: Sequence[Scene]) -> None:
         args, config = self.args, self.config
+        size, margin = config.crop_size, config.crop_margin
         clips: list[PackedClip] = []
         if config.layout == BODY18.name:
             bodies = [scene for scene in scenes if isinstance(scene, BodyScene)]
-            self.crops: Dataset = BodyCropDataset(bodies, config.crop_size, config.crop_margin, args.seed)
+            crops: Dataset = BodyCropDataset(bodies, size, margin, args.seed)
         else:
             clips = [clip for folder in args.train_data for clip in read_packs(folder)]
             clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
-            self.crops = LandmarkDataset(clips, weights, scenes, config.crop_size, config.crop_margin, args.seed)
-        self.scenes = SceneDataset(scenes, clips, config.detector_size, args.seed)
+            crops = LandmarkDataset(clips, weights, scenes, size, margin, args.seed)
+        self.data = {"crops": (crops, args.batch_size)}
+        self.data["scenes"] = SceneDataset(scenes, clips, config.detector_size, args.seed), args.scene_batch_size
+        if args.parts_batch_size:
+            if not config.parts:
+                raise ValueError(f"parts_batch_size is {args.parts_batch_size}, but model.parts is not true.")
+            self.data["parts"] = PartCropDataset(bodies, size, margin, args.seed), args.parts_batch_size
 
     def train(self) -> int:
         """Train to `max_steps` or the time limit, write the averaged model to `output_dir/landmarker`; the steps done."""
-        steps = run_steps(self.accelerator, self.args, self._batches, lambda batch: self._train_batch(*batch))
+        steps = run_steps(self.accelerator, self.args, self._batches, self._train_batch)
         replace_folder(self.output / "landmarker", cast(AdaATLandmarker, self.average.module).eval().save_pretrained)
         return steps
 
-    def _batches(self, step: int) -> Iterator[tuple[dict[str, Tensor], ...]]:
-        crops = self._loader(self.crops, self.args.batch_size, step)
-        if not self.args.scene_batch_size:
-            return zip(crops, strict=True)
-        scenes = self._loader(self.scenes, self.args.scene_batch_size, step)
-        return zip(crops, scenes, strict=True)
+    def _batches(self, step: int) -> Iterator[dict[str, dict[str, Tensor]]]:
+        """Batches of all data that is used, by its name."""
+        loaders = {name: self._loader(data, count, step) for name, (data, count) in self.data.items() if count}
+        return (dict(zip(loaders, batches, strict=True)) for batches in zip(*loaders.values(), strict=True))
 
     def _loader(self, dataset: Any, batch_size: int, step: int) -> DataLoader:
         sampler = RangeSampler(step * batch_size, self.args.max_steps * batch_size)
         return DataLoader(dataset, batch_size, sampler=sampler, num_workers=self.args.num_workers)
 
-    def _train_batch(self, crops: dict[str, Tensor], scenes: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def _train_batch(self, batches: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         model = self.accelerator.unwrap_model(self.model)
-        crops = self._on_device(crops)
-        with self.accelerator.autocast():
-            found = model(crops["pixel_values"], parts=self.config.parts)
-        losses = landmark_loss(found, crops["points"], crops["presence"], crops.get("visibility"))
-        if found.parts is not None:
-            losses["parts"] = parts_loss(found.parts, crops["parts"])
-        if scenes is not None:
-            scenes = self._on_device(scenes)
-            with self.accelerator.autocast():
-                seen = model.find(scenes["pixel_values"])
-            losses |= detector_loss(seen, scenes["boxes"], self.config.detector_stride)
-        weights = {
-            "points": 10.0,
-            "heatmaps": 1.0,
-            "openings": 5.0,
-            "presence": 0.3,
-            "visibility": 0.3,
-            "parts": 3.0,
-            "scores": 1.0,
-            "offsets": 1.0,
-            "sizes": 1.0,
-        }
-        self.accelerator.backward(sum(weights[name] * value for name, value in losses.items()))
+        losses: dict[str, Tensor] = {}
+        for name, batch in batches.items():
+            losses |= getattr(self, f"_learn_{name}")(model, self._on_device(batch))
+        self.accelerator.backward(sum(WEIGHTS[name] * value for name, value in losses.items()))
         self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.scheduler.step()
         self.optimizer.zero_grad()
         self.average.update_parameters(model)
         return {name: value.detach() for name, value in losses.items()}
+
+    def _learn_crops(self, model: AdaATLandmarker, crops: dict[str, Tensor]) -> dict[str, Tensor]:
+        with self.accelerator.autocast():
+            found = model(crops["pixel_values"])
+        return landmark_loss(found, crops["points"], crops["presence"], crops.get("visibility"))
+
+    def _learn_scenes(self, model: AdaATLandmarker, scenes: dict[str, Tensor]) -> dict[str, Tensor]:
+        with self.accelerator.autocast():
+            seen = model.find(scenes["pixel_values"])
+        return detector_loss(seen, scenes["boxes"], self.config.detector_stride)
+
+    def _learn_parts(self, model: AdaATLandmarker, crops: dict[str, Tensor]) -> dict[str, Tensor]:
+        with self.accelerator.autocast():
+            found = model.tell_parts(crops["pixel_values"], crops["points"], crops["visibility"])
+        return {"parts": parts_loss(found, crops["parts"])}
 
     def _on_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         moved = {name: value.to(self.accelerator.device) for name, value in batch.items()}
