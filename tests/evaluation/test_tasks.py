@@ -9,9 +9,10 @@ import PIL.Image
 import pytest
 import torch
 from conftest import MODERN, PERSON, draw_person, tiny_config
+from red_bodies import told_silhouettes
 from torch import nn
 
-from adaat_hf import AdaATGenerator, BodyKeypoints, FaceLandmarks, VideoWriter
+from adaat_hf import AdaATGenerator, AdaATLandmarker, AdaATLandmarkerConfig, BodyKeypoints, FaceLandmarks, VideoWriter
 from adaat_hf.cli import main
 from adaat_hf.evaluation import heldout
 from adaat_hf.evaluation.contact_sheet import contact_sheet
@@ -259,6 +260,18 @@ def test_persons_are_painted_by_networks_and_without(pairs, tmp_path):
     assert means["limbs"]["ssim"].value > means["copy"]["ssim"].value
     # Drawn on one gradient, both directions of a copy differ by the same.
     assert evaluation.clips["copy"][0].values["l1"] == pytest.approx(evaluation.clips["copy"][1].values["l1"])
+
+
+def test_a_pipeline_with_a_landmarker_is_told_parts_as_when_it_paints(pairs, tmp_path, monkeypatch):
+    AdaATGenerator(tiny_config(**PERSON)).save_pretrained(tmp_path / "pipe" / "generator")
+    size = {"layout": "body18", "num_keypoints": 18, "crop_size": 32, "channels": (8, 8), "parts_channels": (8, 8)}
+    AdaATLandmarker(AdaATLandmarkerConfig(**size, parts=True)).save_pretrained(tmp_path / "pipe" / "body_landmarker")
+    calls = told_silhouettes(monkeypatch)
+    task = PersonPairs([pairs], Tools(Distance()), PaintSettings(CPU), 96, 64)
+    evaluate_task(task, {"limbs": "move-limbs", "pipe": str(tmp_path / "pipe")}, "drawn persons")
+    told = [likely for _, likely in calls if likely is not None]
+    assert len(calls) == 8 and len(told) == 4, "limbs without a network are found by colours"
+    assert all(likely.shape == (1, 1, 96, 64) and 0.1 < likely.mean() < 0.9 for likely in told)
 
 
 def test_the_published_list_holds_what_it_says():

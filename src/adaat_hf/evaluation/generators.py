@@ -7,8 +7,10 @@ import torch
 
 from ..bundled import bundled_path
 from ..models.modeling_adaat import AdaATGenerator
+from ..models.modeling_landmarker import AdaATLandmarker
 from ..pipelines.face_animation import FaceAnimationPipeline
 from ..processing.image_processing_adaat import AdaATImageProcessor
+from ..processing.landmarks_torch import TorchBodyDetector
 
 
 Pipeline = TypeVar("Pipeline", bound=FaceAnimationPipeline)
@@ -25,6 +27,15 @@ def open_generator(name: str | Path, device: torch.device) -> AdaATGenerator:
     """A generator's folder, or the one inside a pipeline's or a run's folder, as 32-bit floats on a device."""
     model = AdaATGenerator.from_pretrained(generator_folder(name), dtype=torch.float32)
     return model.to(device)  # type: ignore[arg-type]
+
+
+def open_parts_teller(name: str | Path, device: torch.device) -> TorchBodyDetector | None:
+    """What tells the parts of bodies in a pipeline's folder (or `"bundled/<name>"`), if it has a body landmarker that does."""
+    folder = (bundled_path(str(name)) or Path(name)) / "body_landmarker"
+    if not (folder / "config.json").is_file():
+        return None
+    model = AdaATLandmarker.from_pretrained(folder, dtype=torch.float32)
+    return TorchBodyDetector(model.to(device)) if model.config.parts else None  # type: ignore[arg-type]
 
 
 def open_pipeline(kind: type[Pipeline], folder: str, device: torch.device, size: int | None = None) -> Pipeline:

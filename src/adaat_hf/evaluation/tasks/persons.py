@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.limb_warp import move_limbs, prepare_layers
+from ...models.limb_warp import PreparedSources, move_limbs, prepare_layers
+from ...processing.landmarks_torch import TorchBodyDetector
 from ...training.image_pairs import ImagePairDataset
 from ..footage import Footage
-from ..generators import open_generator
+from ..generators import open_generator, open_parts_teller
 from ..protocols import PROTOCOLS
 from ..scoring import Tools
 from .base import Painter, PaintingTask, PaintSettings
@@ -43,11 +44,8 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
         self.height, self.width, self.sources = height, width, sources
 
     def read(self, item: dict[str, Any]) -> dict[str, Any]:
-        """The item, with what pipelines make of its sources, once for all methods."""
-        sources = [item[name] for name in ("source", "source_keypoints", "source_visibility")]
-        if sources[0].ndim == 3:
-            sources = [value[None] for value in sources]
-        return item | {"prepared": prepare_layers(*sources)}
+        """The item, with what is made of its sources, once for all methods that are told no parts of bodies."""
+        return item | {"prepared": prepare_layers(*_sources(item))}
 
     def reference(self, case: dict[str, Any]) -> tuple[Footage, Footage | None]:
         """The wanted picture, and the (first) source."""
@@ -63,13 +61,17 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
         return _move_limbs
 
     def network(self, folder: str) -> Painter:
-        """A generator, with the key points of the pair."""
+        """A generator, with the key points of the pair; that of a pipeline is told the parts of bodies, as the pipeline tells it."""
         model = open_generator(folder, self.settings.device)
+        teller = open_parts_teller(folder, self.settings.device) if model.config.moves_limbs else None
 
         @torch.no_grad()
         def paint(case: dict[str, Any]) -> list[np.ndarray]:
             inputs = [case[name][None].to(self.settings.device) for name in CONDITIONS]
-            ready = case["prepared"].to(self.settings.device, model.dtype) if model.config.moves_limbs else None
+            ready = None
+            if model.config.moves_limbs:
+                prepared = case["prepared"] if teller is None else _told(case, teller)
+                ready = prepared.to(self.settings.device, model.dtype)
             return list(as_frames(torch.as_tensor(model(*inputs, prepared=ready).images), case["key"]))
 
         return paint
@@ -83,6 +85,28 @@ def _move_limbs(case: dict[str, Any]) -> list[np.ndarray]:
     source, here, there, seen_here, seen_there = (_first(case, name)[None] for name in CONDITIONS)
     moved = move_limbs(source, here, there, seen_here, seen_there, case["prepared"].source(0))
     return list(as_frames(moved.composed(), case["key"]))
+
+
+def _sources(case: dict[str, Any]) -> list[Tensor]:
+    """The sources of a case (S, 3, H, W), their key points (S, K, 2), and their visibility (S, K)."""
+    values: list[Tensor] = [case[name] for name in ("source", "source_keypoints", "source_visibility")]
+    return [value[None] for value in values] if values[0].ndim == 3 else values
+
+
+def _told(case: dict[str, Any], teller: TorchBodyDetector) -> PreparedSources:
+    """What pipelines make of the sources of a case."""
+    pictures, points, seen = _sources(case)
+    height, width = pictures.shape[2:]
+    parts = [
+        teller.find_parts(*one)
+        for one in zip(
+            (255 * pictures).round().byte().permute(0, 2, 3, 1).contiguous().numpy(),
+            ((points + 1) / 2 * torch.tensor([width - 1, height - 1])).numpy(),
+            seen.numpy(),
+            strict=True,
+        )
+    ]
+    return prepare_layers(pictures, points, seen, torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2) / 255)
 
 
 def _first(case: dict[str, Any], name: str) -> Tensor:
