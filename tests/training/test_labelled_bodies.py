@@ -37,7 +37,7 @@ def test_labelled_pictures_become_crops_with_their_points(tmp_path, standing_pos
     assert np.mean([float(item["visibility"].mean()) for item in shown]) > 0.8
 
 
-@pytest.mark.parametrize("stage", [3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("stage", [3, 4, 5, 6, 7, 8, 9])
 def test_the_configs_of_the_stages_with_rendered_bodies_are_complete(stage):
     yaml = pytest.importorskip("yaml")
     from adaat_hf.training.landmarker_trainer import LandmarkerArguments
@@ -45,7 +45,7 @@ def test_the_configs_of_the_stages_with_rendered_bodies_are_complete(stage):
     text = (ROOT / "scripts" / "configs" / f"body_landmarker_{stage}.yaml").read_text()
     settings = LandmarkerArguments(**yaml.safe_load(text))
     assert settings.labelled == ["data/rendered_bodies"] and settings.exclude_held_out
-    assert AdaATLandmarkerConfig(**settings.model).parts == (stage >= 7)
+    assert AdaATLandmarkerConfig(**settings.model).parts == (stage >= 9) == (settings.parts_batch_size > 0)
 
 
 def render_bodies(output, *options):

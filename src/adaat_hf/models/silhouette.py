@@ -11,11 +11,12 @@ from torch import Tensor
 from .limbs import Limb, LimbAxes, limb_distance
 
 
-# Within this many radii of an axis all is body; beyond the second bound, and feet, nothing is; between them, colours decide.
-CERTAIN, FARTHEST = 0.35, 1.75
+# Within this many radii of an axis all is body, also if a network is asked; beyond the last bound, and feet, nothing is; between
+# them, colours decide.
+CERTAIN, CERTAIN_IF_TOLD, FARTHEST = 0.35, 0.2, 1.75
 ITERATIONS = 2
 # Where a network says less, or more than this, there is no body but on the axes, as thin arms are missed, or is one, whatever the colours.
-UNLIKELY, LIKELY = 0.1, 0.95
+UNLIKELY, LIKELY = 0.1, 0.9
 # Between them, colours of the body are learnt where the network says more than this; on limbs' capsules it may be undecided.
 PROBABLE, PROBABLE_ON_LIMBS = 0.5, 0.45
 # Heights above this are reduced for the search.
@@ -43,13 +44,14 @@ def find_silhouettes(
     near = limb_distance(axes, limbs, height, width, aspect, 1.0).amin(1)
     far = limb_distance(axes, limbs, height, width, aspect, FARTHEST, feet=True).amin(1)
     known = torch.full_like(near, 0.5) if likely is None else likely.flatten(1).to(near)
+    certain = CERTAIN if likely is None else CERTAIN_IF_TOLD
     probable = (far < 1) & (known > torch.where(near < 1, PROBABLE_ON_LIMBS, PROBABLE))
     hints = np.full((len(pictures), height * width), cv2.GC_BGD, np.uint8)
     for hint, where in (
         (cv2.GC_PR_BGD, far < 1),
         (cv2.GC_PR_FGD, probable),
         (cv2.GC_BGD, known < UNLIKELY),
-        (cv2.GC_FGD, (near < CERTAIN) | ((far < 1) & (known > LIKELY))),
+        (cv2.GC_FGD, (near < certain) | ((far < 1) & (known > LIKELY))),
     ):
         hints[where.cpu().numpy()] = hint
     colours = (pictures.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
