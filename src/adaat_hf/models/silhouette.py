@@ -11,9 +11,9 @@ from torch import Tensor
 from .limbs import Limb, LimbAxes, limb_distance
 
 
-# Within this many radii of an axis all is body, also if a network is asked; beyond the last bound, and feet, nothing is; between
-# them, colours decide.
-CERTAIN, CERTAIN_IF_TOLD, FARTHEST = 0.35, 0.2, 1.75
+# Within this many radii of an axis all is body; within the second bound even where a network says that rather nothing is; beyond the
+# third, and feet, nothing is; between them, colours decide.
+CERTAIN, CERTAIN_IN_DOUBT, FARTHEST = 0.35, 0.2, 1.75
 ITERATIONS = 2
 # Where a network says less, or more than this, there is no body but on the axes, as thin arms are missed, or is one, whatever the colours.
 UNLIKELY, LIKELY = 0.1, 0.9
@@ -44,7 +44,7 @@ def find_silhouettes(
     near = limb_distance(axes, limbs, height, width, aspect, 1.0).amin(1)
     far = limb_distance(axes, limbs, height, width, aspect, FARTHEST, feet=True).amin(1)
     known = torch.full_like(near, 0.5) if likely is None else likely.flatten(1).to(near)
-    certain = CERTAIN if likely is None else CERTAIN_IF_TOLD
+    certain = torch.where(known < 0.5, CERTAIN_IN_DOUBT, CERTAIN)
     probable = (far < 1) & (known > torch.where(near < 1, PROBABLE_ON_LIMBS, PROBABLE))
     hints = np.full((len(pictures), height * width), cv2.GC_BGD, np.uint8)
     for hint, where in (
