@@ -18,9 +18,14 @@ Pipeline = TypeVar("Pipeline", bound=FaceAnimationPipeline)
 
 def generator_folder(name: str | Path) -> Path:
     """A generator's folder, or the one inside a pipeline's or a run's folder (or `"bundled/<name>"`)."""
-    path = bundled_path(str(name)) or Path(name)
+    path = _folder(name)
     inner = path / "generator"
     return inner if inner.is_dir() else path
+
+
+def _folder(name: str | Path) -> Path:
+    """The folder that is meant by its path or by `"bundled/<name>"`."""
+    return bundled_path(str(name)) or Path(name)
 
 
 def open_generator(name: str | Path, device: torch.device) -> AdaATGenerator:
@@ -31,7 +36,7 @@ def open_generator(name: str | Path, device: torch.device) -> AdaATGenerator:
 
 def open_parts_teller(name: str | Path, device: torch.device) -> TorchBodyDetector | None:
     """What tells the parts of bodies in a pipeline's folder (or `"bundled/<name>"`), if it has a body landmarker that does."""
-    folder = (bundled_path(str(name)) or Path(name)) / "body_landmarker"
+    folder = _folder(name) / "body_landmarker"
     if not (folder / "config.json").is_file():
         return None
     model = AdaATLandmarker.from_pretrained(folder, dtype=torch.float32)
@@ -47,7 +52,7 @@ def open_pipeline(kind: type[Pipeline], folder: str, device: torch.device, size:
         device (`torch.device`): Where its networks run.
         size (`int`, *optional*): Side at which a generator without a pipeline paints faces; that of `bundled/face` by default.
     """
-    path = bundled_path(folder) or Path(folder)
+    path = _folder(folder)
     if path.is_dir() and not (path / "model_index.json").is_file():
         changes: dict[str, Any] = {"generator": open_generator(path, device)}
         if size is not None:

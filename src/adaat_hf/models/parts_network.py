@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import SameBlock
-from .limb_layers import front_parts
+from .limb_layers import front_parts, leg_parts
 from .limbs import LIMBS, limb_axes, limb_distance
 
 
@@ -34,9 +34,9 @@ def limb_maps(points: Tensor, visibility: Tensor, cells: int) -> Tensor:
     # The middles of the outermost cells lie inside the crop's border.
     points = points * (size - 1) / (size - PARTS_STRIDE)
     distance = limb_distance(limb_axes(points, visibility, 1.0, limbs), limbs, cells, cells, 1.0, 1.0, feet=True)
-    arms = front_parts(limbs)
-    legs = [number for number in range(2, len(limbs)) if number not in arms]
-    nearest = torch.stack([distance[:, group].amin(1) for group in ([0], [1], legs, arms)], 1)
+    arms, legs = front_parts(limbs), list(leg_parts(limbs))
+    others = [[number] for number in range(len(limbs)) if number not in arms + legs]
+    nearest = torch.stack([distance[:, group].amin(1) for group in (*others, legs, arms)], 1)
     return torch.exp(-((nearest / FADING) ** 2)).unflatten(2, (cells, cells))
 
 

@@ -210,8 +210,8 @@ class LandmarkerTrainer:
             clips = [clip for folder in args.train_data for clip in read_packs(folder)]
             clips, weights = select_clips(clips, args.exclude, args.keep, args.sampling)
             crops = LandmarkDataset(clips, weights, scenes, size, margin, args.seed)
-        self.data = {"crops": (crops, args.batch_size)}
-        self.data["scenes"] = SceneDataset(scenes, clips, config.detector_size, args.seed), args.scene_batch_size
+        pictures = SceneDataset(scenes, clips, config.detector_size, args.seed)
+        self.data = {"crops": (crops, args.batch_size), "scenes": (pictures, args.scene_batch_size)}
         if args.parts_batch_size:
             if not config.parts:
                 raise ValueError(f"parts_batch_size is {args.parts_batch_size}, but model.parts is not true.")
@@ -234,9 +234,10 @@ class LandmarkerTrainer:
 
     def _train_batch(self, batches: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         model = self.accelerator.unwrap_model(self.model)
+        learn = {"crops": self._learn_crops, "scenes": self._learn_scenes, "parts": self._learn_parts}
         losses: dict[str, Tensor] = {}
         for name, batch in batches.items():
-            losses |= getattr(self, f"_learn_{name}")(model, self._on_device(batch))
+            losses |= learn[name](model, self._on_device(batch))
         self.accelerator.backward(sum(WEIGHTS[name] * value for name, value in losses.items()))
         self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()

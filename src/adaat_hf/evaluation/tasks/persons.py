@@ -1,6 +1,7 @@
 """Persons: paint somebody in the pose of another picture of theirs, and compare with that picture."""
 
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
         self.height, self.width, self.sources = height, width, sources
 
     def read(self, item: dict[str, Any]) -> dict[str, Any]:
-        """The item, with what is made of its sources, once for all methods that are told no parts of bodies."""
-        return item | {"prepared": prepare_layers(*_sources(item))}
+        """The item, with what makes its sources ready, once for all methods that are told no parts of bodies, if there are any."""
+        return item | {"by_colours": cache(partial(prepare_layers, *_sources(item)))}
 
     def reference(self, case: dict[str, Any]) -> tuple[Footage, Footage | None]:
         """The wanted picture, and the (first) source."""
@@ -70,7 +71,7 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
             inputs = [case[name][None].to(self.settings.device) for name in CONDITIONS]
             ready = None
             if model.config.moves_limbs:
-                prepared = case["prepared"] if teller is None else _told(case, teller)
+                prepared = case["by_colours"]() if teller is None else _told(case, teller)
                 ready = prepared.to(self.settings.device, model.dtype)
             return list(as_frames(torch.as_tensor(model(*inputs, prepared=ready).images), case["key"]))
 
@@ -83,7 +84,7 @@ class PersonPairs(PaintingTask[dict[str, Any]]):
 
 def _move_limbs(case: dict[str, Any]) -> list[np.ndarray]:
     source, here, there, seen_here, seen_there = (_first(case, name)[None] for name in CONDITIONS)
-    moved = move_limbs(source, here, there, seen_here, seen_there, case["prepared"].source(0))
+    moved = move_limbs(source, here, there, seen_here, seen_there, case["by_colours"]().source(0))
     return list(as_frames(moved.composed(), case["key"]))
 
 
@@ -100,7 +101,7 @@ def _told(case: dict[str, Any], teller: TorchBodyDetector) -> PreparedSources:
     parts = [
         teller.find_parts(*one)
         for one in zip(
-            (255 * pictures).round().byte().permute(0, 2, 3, 1).contiguous().numpy(),
+            as_frames(pictures, case["key"]),
             ((points + 1) / 2 * torch.tensor([width - 1, height - 1])).numpy(),
             seen.numpy(),
             strict=True,
