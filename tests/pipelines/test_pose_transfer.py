@@ -346,9 +346,9 @@ def test_the_pipelines_landmarker_tells_the_body_whatever_detector_finds_it(
     pipe, standing, clip, body_model, monkeypatch
 ):
     calls = told_silhouettes(monkeypatch)
-    photo = red_before_green(standing * 3, SIZE[0] * 3, SIZE[1] * 3)
+    photo = red_before_green(standing, *SIZE)
     photo[0, 0] = 0
-    detector = KnownPersons({0: [standing * 3], **{2 + n: [standing] for n in range(10)}})
+    detector = KnownPersons({0: [standing], **{2 + n: [standing] for n in range(10)}})
     telling = PoseTransferPipeline(pipe.generator, pipe.image_processor, body_model, body_landmarker=RedAndBlue())
     telling.set_progress_bar_config(disable=True)
     telling(photo, clip[:2], detector=detector, max_size=None)

@@ -266,7 +266,7 @@ class BodyFitter:
             shape.requires_grad_(), bones.requires_grad_()
             groups.append({"params": [shape], "lr": 0.1})
             groups.append({"params": [bones], "lr": 0.01})
-        optimizer = torch.optim.Adam(groups)
+        optimizer = torch.optim.Adam(groups, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, 0.05 * rate)
         with torch.enable_grad():
             for step in range(steps):

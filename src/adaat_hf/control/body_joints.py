@@ -22,6 +22,18 @@ NUM_POINTS = len(POINT_NAMES)
 MIRROR_POINTS = MIRROR_SMPL24 + tuple(NUM_JOINTS + number for number in (0, 2, 1, 4, 3))
 # The bone that ends in each point begins in this one.
 BONE_STARTS = PARENTS + (HEAD,) * len(FACE_NAMES)
+
+
+def _levels() -> tuple[tuple[int, ...], ...]:
+    """Joints by how many bones they are away from the pelvis."""
+    depth = [0]
+    for parent in PARENTS[1:]:
+        depth.append(depth[parent] + 1)
+    return tuple(tuple(n for n, d in enumerate(depth) if d == level) for level in range(max(depth) + 1))
+
+
+# Rotations of one level follow from those of the level before, all at once.
+LEVELS = _levels()
 # The limbs whose lengths make up a person's proportions, as (start, end): upper and lower arms and legs.
 LIMB_BONES = {
     "left_thigh": (1, 4), "right_thigh": (2, 5), "left_shin": (4, 7), "right_shin": (5, 8),

@@ -1,5 +1,7 @@
 """Kinematic body model: SMPL's 24 joints and five face points from shape and pose, differentiable."""
 
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from .basis_model import BasisModel
-from .body_joints import BONE_STARTS, HEAD, NUM_JOINTS, NUM_POINTS, PARENTS
+from .body_joints import BONE_STARTS, LEVELS, NUM_JOINTS, NUM_POINTS, PARENTS
 from .rotation import rotation_matrix
 
 
@@ -85,10 +87,7 @@ class AdaATBodyModel(BasisModel):
         if bone_scale is None:
             return points
         bones = (points[..., 1:, :] - points[..., BONE_STARTS[1:], :]) * bone_scale[..., 1:, None]
-        result = [points[..., 0, :]]
-        for number in range(1, NUM_POINTS):
-            result.append(result[BONE_STARTS[number]] + bones[..., number - 1, :])
-        return torch.stack(result, -2)
+        return points[..., :1, :] + _chains().to(bones) @ bones
 
     def forward(self, shape: Tensor, pose: Tensor, bone_scale: Tensor | None = None) -> Tensor:
         """Pose a body.
@@ -116,20 +115,29 @@ def pose_points(rest: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
         `tuple[Tensor, Tensor]`: points (B, 29, 3), and the joints' rotations relative to the rest pose (B, 24, 3, 3).
     """
     bones = rest[:, 1:] - rest[:, BONE_STARTS[1:]]
-    turned, points = world_rotations(local), [rest[:, 0].expand(len(local), 3)]
-    for joint in range(1, NUM_JOINTS):
-        parent = PARENTS[joint]
-        points.append(points[parent] + (turned[:, parent] @ bones[:, joint - 1, :, None])[..., 0])
-    face = points[HEAD][:, None] + bones[:, NUM_JOINTS - 1 :] @ turned[:, HEAD].transpose(1, 2)
-    return torch.cat([torch.stack(points, 1), face], 1), turned
+    turned = world_rotations(local)
+    steps = (turned[:, BONE_STARTS[1:]] @ bones[..., None])[..., 0]
+    return rest[:, :1] + _chains().to(steps) @ steps, turned
 
 
 def world_rotations(local: Tensor) -> Tensor:
     """Rotations of the joints relative to the rest pose (B, 24, 3, 3), from those relative to their parents, of that shape."""
-    turned = [local[:, 0]]
-    for joint in range(1, NUM_JOINTS):
-        turned.append(turned[PARENTS[joint]] @ local[:, joint])
-    return torch.stack(turned, 1)
+    turned = [local[:, :1]]
+    for before, level in pairwise(LEVELS):
+        parents = [before.index(PARENTS[joint]) for joint in level]
+        turned.append(turned[-1][:, parents] @ local[:, level])
+    order = [joint for level in LEVELS for joint in level]
+    return torch.cat(turned, 1)[:, [order.index(joint) for joint in range(NUM_JOINTS)]]
+
+
+@cache
+def _chains() -> Tensor:
+    """Which bones (28) lead from the pelvis to each point (29)."""
+    chains = torch.zeros(NUM_POINTS, NUM_POINTS)
+    for number in range(1, NUM_POINTS):
+        chains[number] = chains[BONE_STARTS[number]]
+        chains[number, number] = 1
+    return chains[:, 1:]
 
 
 def load_body_model(folder: str | Path) -> AdaATBodyModel:
