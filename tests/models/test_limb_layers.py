@@ -5,7 +5,7 @@ import torch
 
 from adaat_hf.models.detail import DetailSource
 from adaat_hf.models.inpainting import grow
-from adaat_hf.models.limb_layers import front_parts, take_apart
+from adaat_hf.models.limb_layers import front_parts, leg_parts, take_apart
 from adaat_hf.models.limb_warp import move_limbs, prepare_layers, prepare_sources
 from adaat_hf.models.limbs import LIMBS, limb_axes
 
@@ -207,3 +207,39 @@ def test_an_arm_that_comes_before_a_dress_brings_no_line_of_the_wall(hanging):
         light[name] = (moved[2][inside] - SKIN[2]).clamp_min(0).sum().item()
     assert light["not told"] > 2, "there is a line to be taken away"
     assert light["told"] < 0.5 * light["not told"]
+
+
+def test_feet_that_touch_are_told_apart(hanging):
+    """Detectors put the ankles of feet that stand close together at nearly the same place."""
+    points, picture = hanging
+    middle = points[0, [10, 13], 0].mean()
+    points[0, 10, 0], points[0, 13, 0] = middle - 1, middle + 1
+    axes = limb_axes(normalised(points), None, (WIDTH - 1) / (HEIGHT - 1), LIMBS[18])
+    legs = take_apart(picture, axes, LIMBS[18]).legs[0]
+    right, left = (legs[list(leg_parts(LIMBS[18])).index(number)] for number in (3, 5))
+    row, x = int(points[0, 10, 1]) + 5, int(middle)
+    assert right[row, x - 8 : x - 3].min() > 0.9 and right[row, x + 4 : x + 9].max() < 0.1
+    assert left[row, x + 4 : x + 9].min() > 0.9 and left[row, x - 8 : x - 3].max() < 0.1
+    points[0, [9, 10], 0] = points[0, [12, 13], 0]
+    axes = limb_axes(normalised(points), None, (WIDTH - 1) / (HEIGHT - 1), LIMBS[18])
+    legs = take_apart(picture, axes, LIMBS[18]).legs[0]
+    assert legs[[1, 3], row, x - 8 : x + 9].min() > 0.5, "of one leg behind the other, each has all"
+
+
+def test_a_trunk_that_goes_on_behind_an_arm_ends_sharply(hanging):
+    """What an arm hid of wide clothes is not known: the trunk ends, but is not blurred."""
+    points, picture = hanging
+    top, bottom = int(points[0, 2, 1]) - 4, int(points[0, 8, 1]) + 8
+    wide = picture.clone()
+    wide[:, :, top:bottom, int(points[0, 2, 0]) - 4 : int(points[0, 5, 0]) + 5] = torch.tensor(DRESS).view(1, 3, 1, 1)
+    for shoulder, wrist in ((2, 4), (5, 7)):
+        paint_arm(wide[0], points[0, shoulder], points[0, wrist])
+    raised = points.clone()
+    for shoulder, side in ((2, -1), (5, 1)):
+        raised[0, shoulder + 1] = points[0, shoulder] + torch.tensor([18.0 * side, -12])
+        raised[0, shoulder + 2] = points[0, shoulder] + torch.tensor([34.0 * side, -28])
+    coverage = move_limbs(wide, normalised(points), normalised(raised)).driving_coverage[0, 0]
+    rows = coverage[int(points[0, 3, 1]) - 4 : int(points[0, 3, 1]) + 8]
+    assert (rows.sum(1) > 25).all(), "there is a trunk"
+    mixed = ((rows > 0.2) & (rows < 0.8)).sum(1)
+    assert mixed.float().mean() <= 4, mixed

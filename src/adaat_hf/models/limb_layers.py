@@ -36,8 +36,12 @@ RIM = 0.008
 # Around a shoulder, up to this many radii of the arm, the body belongs to both the arm and the trunk, so that no gap opens
 # between them when the arm turns.
 JOINT = 1.2
-# A leg takes what lies up to this many radii beyond the middle between it and the other one.
-LEG_OVERLAP = 0.35
+# A leg takes what lies up to this many radii beyond the middle between it and the other one; of legs whose axes are nearer to each
+# other than the second number, there is no middle.
+LEG_OVERLAP, LEGS_APART = 0.18, 0.1
+# Knees or ankles that are nearer than this many radii do not tell the side any more, but what lies above them by up to this share of the
+# limb's length.
+ENDS_APART, ABOVE = 0.5, 0.4
 # What is behind an arm is continued from both of its sides, this far, in heights of the picture.
 RINGS = 0.06
 
@@ -134,10 +138,11 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: 
     position, distance = limb_frames(pixels, axes, limbs)
     front = front_parts(limbs)
     apart = (distance + hidden_distance(axes.seen)).unflatten(2, (height, width))
-    distance, legs = apart[:, front], _nearer_legs(apart, limbs)
+    distance, legs = apart[:, front], _nearer_legs(pixels, position, axes, limbs).unflatten(2, (height, width))
     outside = torch.sigmoid((distance.amin(1, keepdim=True) - OUTSIDE) / SOFTNESS)
     unlike_around = (picture - fill(picture, outside)).square().sum(1, keepdim=True)
-    unlike_axis = _difference_from_axis(picture, position, axes, front, limbs, aspect)
+    reach = axis_directions(axes)[1][:, front] * (1 + torch.tensor([limbs[n].beyond for n in front]).to(picture))
+    unlike_axis = _difference_from_axis(picture, _nearest_on_axes(position[:, front], axes.some(front), reach), aspect)
     evidence = ((unlike_around - unlike_axis) / COLOUR_SPREAD**2).clamp(-LARGEST_EVIDENCE, LARGEST_EVIDENCE)
     if parts is not None:
         evidence = evidence + TOLD * torch.logit(parts[:, 2:].clamp(1e-3, 1 - 1e-3)).clamp(-LARGEST_TOLD, LARGEST_TOLD)
@@ -155,11 +160,31 @@ def take_apart(picture: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...], parts: 
     return SourceLayers(colours, filled, arms, legs, joints, body, rest)
 
 
-def _nearer_legs(distance: Tensor, limbs: tuple[Limb, ...]) -> Tensor:
-    """How much nearer the parts of the legs (B, P, H, W) are than the other leg's, by distances (B, L, H, W) in radii."""
+def _nearer_legs(pixels: Tensor, position: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
+    """How far places (P, 2), at positions (B, L, P, 2) in the limbs' frames, lie on the side of each part of the legs (B, N, P) rather than
+    of the other leg's."""
     twins = leg_parts(limbs)
-    nearer = distance[:, list(twins.values())] - distance[:, list(twins)]
-    return torch.sigmoid((nearer + LEG_OVERLAP) / SOFTNESS)
+    own, other = list(twins), list(twins.values())
+    radius = torch.tensor([limb.radius for limb in limbs], device=pixels.device)[own] * axes.thickness[:, own]
+    ends = (axes.end[:, own] - axes.end[:, other]).norm(dim=-1) / radius
+    # Not the axes beyond their ends tell the side of feet: those of legs that come nearer to each other cross there.
+    reach = axis_directions(axes)[1][:, own] * (1 - ABOVE * (1 - ends / ENDS_APART).clamp_min(0))
+    legs = axes.some(own)
+    nearest = _nearest_on_axes(position[:, own], legs, reach)
+    distance = (pixels - nearest).norm(dim=-1) / radius[..., None] + hidden_distance(legs.seen)
+    twin = [own.index(number) for number in other]
+    between = (nearest - nearest[:, twin]).norm(dim=-1) / radius[..., None]
+    # The distance from the line that is as far from one place as from the other.
+    inside = (distance[:, twin].square() - distance.square()) / (2 * between.clamp_min(LEGS_APART))
+    return torch.sigmoid(2 * (inside + LEG_OVERLAP) / SOFTNESS)
+
+
+def _nearest_on_axes(position: Tensor, axes: LimbAxes, reach: Tensor) -> Tensor:
+    """Those points (B, L, P, 2) of the axes, up to a distance (B, L) from their starts, that are nearest to positions in the limbs'
+    frames, of that shape."""
+    along, _ = axis_directions(axes)
+    forward = position[..., 0].clamp_min(0).minimum(reach[..., None])
+    return axes.start[:, :, None] + forward[..., None] * along[:, :, None]
 
 
 def joint_discs(pixels: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Tensor:
@@ -172,20 +197,11 @@ def joint_discs(pixels: Tensor, axes: LimbAxes, limbs: tuple[Limb, ...]) -> Tens
     return torch.sigmoid((JOINT - apart) / SOFTNESS).amax(1, keepdim=True)
 
 
-def _difference_from_axis(
-    picture: Tensor, position: Tensor, axes: LimbAxes, front: list[int], limbs: tuple[Limb, ...], aspect: float
-) -> Tensor:
-    """Squared colour difference (B, A, H, W) of every pixel from the point of each axis that is nearest to it."""
-    along, length = axis_directions(axes)
+def _difference_from_axis(picture: Tensor, nearest: Tensor, aspect: float) -> Tensor:
+    """Squared colour difference (B, A, H, W) of every pixel from the points of axes (B, A, H * W, 2) that are nearest to it."""
     smooth = F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
-    found = []
-    for number in front:
-        reach = length[:, number, None] * (1 + limbs[number].beyond)
-        forward = position[:, number, :, 0].clamp_min(0).minimum(reach)
-        nearest = axes.start[:, number, None] + forward[..., None] * along[:, number, None]
-        grid = (nearest / nearest.new_tensor([aspect, 1.0])).unflatten(1, tuple(picture.shape[2:]))
-        found.append((picture - sample(smooth, grid)).square().sum(1))
-    return torch.stack(found, 1)
+    grids = (nearest / nearest.new_tensor([aspect, 1.0])).unflatten(2, tuple(picture.shape[2:]))
+    return torch.stack([(picture - sample(smooth, grid)).square().sum(1) for grid in grids.unbind(1)], 1)
 
 
 __all__ = ["SourceLayers", "front_parts", "joint_discs", "leg_parts", "take_apart", "trunk_and_thighs"]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .limb_layers import RIM, SourceLayers, front_parts, leg_parts, trunk_and_thighs
-from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, sample, widen
+from .limbs import Limb, LimbAxes, axis_directions, joined_coverage, sample, widen
 
 
 # Parts reach up to this many radii sideways, as far as the silhouette does, at their ends, and at those ends at which they meet
@@ -12,8 +12,8 @@ from .limbs import SOFTNESS, Limb, LimbAxes, axis_directions, joined_coverage, s
 SIDE_MARGIN, END_MARGIN, BEND_MARGIN = 1.6, 1.25, 0.4
 # How gradually a trunk ends at the hips, in its lengths.
 HIPS_WIDTH = 0.1
-# A part that lies behind an arm is continued behind it up to this many radii.
-BESIDE = 1.1
+# A part that lies behind an arm is continued behind it up to this many radii, and how gradually it ends there.
+BESIDE, BESIDE_SOFTNESS = 1.1, 0.03
 # How sharply the body's outline hides an arm behind it, in shares of coverage.
 EDGE = 0.08
 
@@ -78,7 +78,7 @@ def presence_of_parts(
         body, rest, arms, shoulders, own = sample(torch.cat([behind, leg], 1), grid).flatten(2).unbind(1)
         lost = arms * (1 - shoulders * joints[:, 0])
         body = torch.lerp(body, rest, lost)
-        beside = torch.sigmoid((distance[:, number] - BESIDE) / SOFTNESS)
+        beside = torch.sigmoid((distance[:, number] - BESIDE) / BESIDE_SOFTNESS)
         presence.append(body * (1 - beside * lost) * own)
     on_legs = joined_coverage(reach[:, thighs], torch.stack([presence[number] for number in thighs], 1))
     _, length = axis_directions(there)

@@ -1,6 +1,6 @@
 """A body as rigid limbs: capsules along axes between key points, their coverage, and measures of body and pose."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -75,6 +75,11 @@ class LimbAxes:
     def only(self, number: int) -> "LimbAxes":
         """Those of one picture alone."""
         return LimbAxes(*(getattr(self, field.name)[[number]] for field in fields(self)))
+
+    def some(self, numbers: list[int]) -> "LimbAxes":
+        """Those of some of the limbs."""
+        per_limb = ("start", "end", "thickness", "seen", "behind")
+        return replace(self, **{name: getattr(self, name)[:, numbers] for name in per_limb})
 
 
 def body_coverage(
