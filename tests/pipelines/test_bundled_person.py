@@ -44,14 +44,14 @@ def test_people_take_over_each_others_poses(photographs, pipe, teacher):
     """The painted person stands as asked, by the judgement of a detector that had no part in it."""
     names = [name for name in photographs if len(teacher.detect(load_image(photographs[name][0])[None])[0]) == 1]
     distances = []
-    for source, pose in zip(names[:10], names[10:20], strict=True):
+    for source, pose in zip(names[:6], names[10:16], strict=True):
         result = pipe(photographs[source][0], photographs[pose][1], detector=teacher)
         painted = teacher.detect(np.asarray(result.images[0])[None])[0]
         if painted:
             points, seen = painted[0].as_body18()
             both = (seen > 0) & (result.visibility[0] > 0)
             distances.append(np.linalg.norm(points - result.keypoints[0], axis=-1)[both].mean())
-    assert len(distances) >= 6, "a person is recognised in most of them"
+    assert len(distances) >= 4, "a person is recognised in most of them"
     assert np.median(distances) < 20, "pixels of 256"
 
 
