@@ -137,7 +137,7 @@ def test_memory_does_not_grow_with_the_clip(pipe, portrait, short_motion, tmp_pa
     assert result.statistics.frames == 250
     early = max(rss for done, rss in used.items() if 40 <= done <= 80)
     late = max(rss for done, rss in used.items() if done > 220)
-    assert late - early < 25e6, "the 140 frames between them, of 320x300 pixels, are 40 MB"
+    assert late - early < 20e6, "the 140 frames between them, of 320x300 pixels, are 40 MB"
 
 
 def test_output_types_and_tuple(pipe, portrait, short_motion):

@@ -1,6 +1,5 @@
 """Kinematic body model: SMPL's 24 joints and five face points from shape and pose, differentiable."""
 
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +12,21 @@ from transformers import PreTrainedConfig
 from .basis_model import BasisModel
 from .body_joints import BONE_STARTS, LEVELS, NUM_JOINTS, NUM_POINTS, PARENTS
 from .rotation import rotation_matrix
+
+
+def _chains() -> Tensor:
+    chains = torch.zeros(NUM_POINTS, NUM_POINTS)
+    for number in range(1, NUM_POINTS):
+        chains[number] = chains[BONE_STARTS[number]]
+        chains[number, number] = 1
+    return chains[:, 1:]
+
+
+# Which bones (28) lead from the pelvis to each point (29).
+_CHAINS = _chains()
+# The joints of each level after the pelvis's, and where their parents are in the level before; where each joint is among all levels.
+_STEPS = [(list(level), [before.index(PARENTS[joint]) for joint in level]) for before, level in pairwise(LEVELS)]
+_PLACES = [sum(LEVELS, ()).index(joint) for joint in range(NUM_JOINTS)]
 
 
 @strict
@@ -87,7 +101,7 @@ class AdaATBodyModel(BasisModel):
         if bone_scale is None:
             return points
         bones = (points[..., 1:, :] - points[..., BONE_STARTS[1:], :]) * bone_scale[..., 1:, None]
-        return points[..., :1, :] + _chains().to(bones) @ bones
+        return points[..., :1, :] + _CHAINS.to(bones) @ bones
 
     def forward(self, shape: Tensor, pose: Tensor, bone_scale: Tensor | None = None) -> Tensor:
         """Pose a body.
@@ -117,27 +131,15 @@ def pose_points(rest: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
     bones = rest[:, 1:] - rest[:, BONE_STARTS[1:]]
     turned = world_rotations(local)
     steps = (turned[:, BONE_STARTS[1:]] @ bones[..., None])[..., 0]
-    return rest[:, :1] + _chains().to(steps) @ steps, turned
+    return rest[:, :1] + _CHAINS.to(steps) @ steps, turned
 
 
 def world_rotations(local: Tensor) -> Tensor:
     """Rotations of the joints relative to the rest pose (B, 24, 3, 3), from those relative to their parents, of that shape."""
     turned = [local[:, :1]]
-    for before, level in pairwise(LEVELS):
-        parents = [before.index(PARENTS[joint]) for joint in level]
-        turned.append(turned[-1][:, parents] @ local[:, level])
-    order = [joint for level in LEVELS for joint in level]
-    return torch.cat(turned, 1)[:, [order.index(joint) for joint in range(NUM_JOINTS)]]
-
-
-@cache
-def _chains() -> Tensor:
-    """Which bones (28) lead from the pelvis to each point (29)."""
-    chains = torch.zeros(NUM_POINTS, NUM_POINTS)
-    for number in range(1, NUM_POINTS):
-        chains[number] = chains[BONE_STARTS[number]]
-        chains[number, number] = 1
-    return chains[:, 1:]
+    for joints, parents in _STEPS:
+        turned.append(turned[-1][:, parents] @ local[:, joints])
+    return torch.cat(turned, 1)[:, _PLACES]
 
 
 def load_body_model(folder: str | Path) -> AdaATBodyModel:
